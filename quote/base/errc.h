@@ -1,0 +1,155 @@
+// Errc: the stable codes of everything that can go wrong.
+//
+// Each has a name of the form `step.name` (part of the API and of finding ids, never changed) and one
+// line of explanation, which is also its line in the manual.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace attestd {
+
+enum class Errc : std::uint8_t {
+    // reading bytes and text
+    truncated = 1,
+    trailing_bytes,
+    too_large,
+    bad_length,
+    bad_value,
+    reserved_not_zero,
+    unsupported_version,
+    unsupported_type,
+    bad_encoding,
+    bad_der,
+    bad_json,
+    duplicate_key,
+    unknown_key,
+    missing_key,
+    wrong_type,
+    unknown_format,
+    // the machine below
+    not_found,
+    access_denied,
+    io_failed,
+    no_space,
+    timed_out,
+    unavailable,
+    memory_locked,
+    crypto_failed,
+    // evidence: structure that only verification judges
+    quote_malformed,
+    qe_vendor,
+    report_malformed,
+    report_unsigned,
+    product_unknown,
+    product_mismatch,
+    // certificate chains
+    chain_missing,
+    chain_malformed,
+    chain_name,
+    chain_constraints,
+    chain_algorithm,
+    chain_signature,
+    chain_untrusted_root,
+    chain_expired,
+    chain_not_yet_valid,
+    chain_extension,
+    // revocation lists
+    crl_missing,
+    crl_malformed,
+    crl_issuer,
+    crl_signature,
+    crl_expired,
+    crl_not_yet_valid,
+    leaf_revoked,
+    intermediate_revoked,
+    tcb_signer_revoked,
+    // Intel collateral
+    tcb_info_missing,
+    tcb_info_malformed,
+    tcb_info_version,
+    tcb_info_chain,
+    tcb_info_signature,
+    tcb_info_expired,
+    tcb_info_not_yet_valid,
+    tcb_info_tee,
+    tcb_info_fmspc,
+    tcb_info_pceid,
+    qe_identity_missing,
+    qe_identity_malformed,
+    qe_identity_version,
+    qe_identity_chain,
+    qe_identity_signature,
+    qe_identity_expired,
+    qe_identity_not_yet_valid,
+    qe_identity_tee,
+    // Intel evidence
+    qe_report_signature,
+    qe_report_binding,
+    qe_report_mismatch,
+    quote_signature,
+    tdx_module_unknown,
+    tdx_module_mismatch,
+    tcb_not_supported,
+    // AMD evidence
+    leaf_missing,
+    leaf_kind,
+    leaf_tcb,
+    leaf_chip,
+    chip_id_masked,
+    report_signature,
+    tcb_order,
+    // command line, configuration and policy
+    bad_usage,
+    bad_config,
+    bad_reference,
+    // the daemon
+    not_affirming,
+    platform_failed,
+    platform_unsupported,
+    platform_wrong_echo,
+    peer_foreign_pidns,
+    peer_exited,
+    peer_changed,
+    peer_traced,
+    writer_mismatch,
+    cgroup_malformed,
+    cgroup_foreign,
+    cgroup_delegated,
+    caller_unknown,
+    secret_unavailable,
+    secret_too_large,
+    bad_name,
+    grant_expired,
+    audit_failed,
+    store_locked,
+    store_corrupt,
+    store_slot,
+    bad_request,
+    not_allowed,
+    rate_limited,
+    too_busy,
+    protocol,
+    internal,
+};
+
+struct ErrcInfo {
+    Errc code;
+    std::string_view name;     ///< stable, `step.name`
+    std::string_view meaning;  ///< one sentence
+};
+
+/// Every code once, in the order of the enumeration.
+[[nodiscard]] std::span<const ErrcInfo> all_errcs() noexcept;
+
+/// The stable name; "internal.bug" for a number that is none of the enumeration's.
+[[nodiscard]] std::string_view errc_name(Errc code) noexcept;
+
+/// One sentence that says what the code means.
+[[nodiscard]] std::string_view errc_meaning(Errc code) noexcept;
+
+/// True for the codes which say that an endorsement was not given, as opposed to given and wrong.
+[[nodiscard]] bool is_absence(Errc code) noexcept;
+
+}  // namespace attestd
