@@ -1,0 +1,175 @@
+// Config: all that an administrator decides, as one immutable value.
+//
+// Made by load_config() (loader.h) and by nothing else; a reload makes another one. Every name in
+// it has been resolved: users are numbers, workloads and sources exist, paths are absolute.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/duration.h"
+#include "quote/base/digest.h"
+
+namespace attestd {
+
+/// A file that configuration names, with the bytes that were read and digested.
+struct LoadedFile {
+    std::filesystem::path path;
+    Bytes bytes;
+};
+
+enum class PlatformType : std::uint8_t { automatic, external };
+
+struct PlatformConfig {
+    PlatformType type = PlatformType::automatic;
+    std::filesystem::path socket;  ///< of an external one
+
+    friend bool operator==(const PlatformConfig&, const PlatformConfig&) = default;
+};
+
+struct VerifierConfig {
+    LoadedFile policy;  ///< the appraisal policy
+    Millis max_age = std::chrono::minutes(10);
+    std::vector<std::filesystem::path> endorsements;  ///< files and folders, read at each appraisal
+    std::vector<LoadedFile> trust_anchors;            ///< additional: every result is test grade
+};
+
+/// The sealed store. More options are the store's own.
+struct StoreSourceConfig {
+    std::filesystem::path path;
+    bool measured_image = false;  ///< without it no platform slot is used
+
+    friend bool operator==(const StoreSourceConfig&, const StoreSourceConfig&) = default;
+};
+
+/// Compares whole components of a unit's name; with `any_instance`, `name` is "web@" and the
+/// instance is free.
+struct UnitPattern {
+    std::string name;
+    std::string suffix;  ///< ".service"; used with any_instance only
+    bool any_instance = false;
+
+    [[nodiscard]] bool matches(std::string_view unit) const noexcept;
+};
+
+/// All that is given must hold. At least one thing is given.
+struct MatchItem {
+    std::optional<uid_t> uid;
+    std::optional<gid_t> gid;
+    std::optional<gid_t> group_id;  ///< supplementary
+    std::optional<UnitPattern> unit;
+    std::optional<std::string> slice, container_id, pod_uid, selinux, apparmor, socket;
+};
+
+struct Workload {
+    std::string id;
+    std::vector<MatchItem> match;  ///< one of them must match
+    bool allow_root = false;       ///< a caller with uid 0 may be this workload
+    bool raw_evidence = false;     ///< may have its bytes put into evidence unchanged
+};
+
+/// How well a secret was protected on its way into this machine.
+enum class Protection : std::uint8_t { transport, end_to_end };
+
+[[nodiscard]] constexpr std::string_view protection_name(Protection p) noexcept {
+    return p == Protection::end_to_end ? "end_to_end" : "transport";
+}
+
+/// One secret's release policy.
+struct SecretPolicy {
+    std::string name;
+    std::string source;
+    std::string resource;                  ///< its name at the source
+    std::vector<std::string> allow, deny;  ///< ids of workloads; deny wins
+    bool test = false;                     ///< may be released on a test-grade result
+    Protection min_protection = Protection::transport;
+};
+
+enum class ListenerKind : std::uint8_t { workloads, admin };
+
+struct ListenerConfig {
+    std::string name;
+    std::filesystem::path path;
+    ListenerKind kind = ListenerKind::workloads;
+    std::optional<gid_t> group;
+    mode_t mode = 0660;
+
+    friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
+};
+
+enum class AuditSync : std::uint8_t {
+    batched,  ///< on disk within a second
+    each,     ///< on disk before the secret leaves
+};
+
+struct AuditConfig {
+    std::filesystem::path path;
+    AuditSync sync = AuditSync::batched;
+
+    friend bool operator==(const AuditConfig&, const AuditConfig&) = default;
+};
+
+/// Tokens that fill up at `per_second` until there are `burst`.
+struct RateLimit {
+    double per_second;
+    double burst;
+};
+
+/// Bounds on what callers can take (spec/workload-identity.md section 8).
+struct Limits {
+    std::uint32_t connections = 1024;
+    std::uint32_t connections_per_uid = 64;
+    Millis request_timeout = std::chrono::seconds(5);
+    Millis idle_timeout = std::chrono::seconds(30);
+    Millis max_wait = std::chrono::seconds(60);  ///< of ?wait=
+    std::uint32_t max_request_len = 65536;       ///< header and body
+    std::uint32_t max_admin_body_len = 1 << 20;  ///< the body of an admin PUT
+    RateLimit requests{50, 50};
+    RateLimit quotes{2, 5};
+    RateLimit failures{5.0 / 60, 5};  ///< authorisations that fail
+    Millis failure_lock = std::chrono::minutes(1);
+    Millis collect_timeout = std::chrono::seconds(30);  ///< one piece of evidence
+};
+
+struct IdentityConfig {
+    bool allow_weak = false;                 ///< run on a kernel without pidfd
+    std::optional<bool> require_peer_pidfd;  ///< not given: when the kernel has it
+    bool allow_traced = false;
+    bool allow_inherited_connection = false;  ///< the writer may be another process than the peer
+};
+
+/// What stands between the host, which can write the disk, and this configuration.
+enum class ConfigBinding : std::uint8_t {
+    none,   ///< nothing: a warning in every result
+    image,  ///< the image that it lies in is measured
+};
+
+[[nodiscard]] constexpr std::string_view config_binding_name(ConfigBinding b) noexcept {
+    return b == ConfigBinding::image ? "image" : "none";
+}
+
+struct Config {
+    PlatformConfig platform;
+    VerifierConfig verifier;
+    std::map<std::string, StoreSourceConfig, std::less<>> stores;  ///< sources of type "store"
+    std::vector<Workload> workloads;                               ///< sorted by id
+    std::map<std::string, SecretPolicy, std::less<>> secrets;
+    std::vector<ListenerConfig> listeners;
+    std::filesystem::path state_dir;
+    AuditConfig audit;
+    Limits limits;
+    IdentityConfig identity;
+    ConfigBinding config_binding = ConfigBinding::none;
+    Sha256
+        digest{};  ///< over every file that was loaded, in order, and every name that was resolved
+
+    [[nodiscard]] bool is_test_setup() const noexcept { return !verifier.trust_anchors.empty(); }
+};
+
+}  // namespace attestd

@@ -1,0 +1,76 @@
+// What the parts of the loader share: files read and digested, accounts, and short ways to take
+// members.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "config/internal/accounts.h"
+#include "quote/base/json.h"
+
+namespace attestd {
+
+class LoadContext final {
+ public:
+    explicit LoadContext(Accounts accounts) : accounts_(std::move(accounts)) {}
+
+    /// Reads a file that only root or this process' user can write, and adds it to the digest.
+    /// Errc::access_denied names who else could.
+    [[nodiscard]] Result<LoadedFile> load(const std::filesystem::path& path);
+
+    [[nodiscard]] Accounts& accounts() noexcept { return accounts_; }
+    /// Over the files in the order in which they were loaded, then over the names resolved.
+    [[nodiscard]] Sha256 digest() const;
+
+ private:
+    Accounts accounts_;
+    std::vector<Bytes> digested_;
+};
+
+/// Runs `check` on text and turns its error into one about `value`.
+template <class F>
+[[nodiscard]] auto parse_text(const JsonValue& value, F&& parse)
+    -> decltype(parse(std::declval<const std::string&>())) {
+    ATTESTD_TRY(const std::string text, value.text());
+    auto parsed = parse(text);
+    if (!parsed) return value.fail_here(parsed.error().code, parsed.error().detail);
+    return parsed;
+}
+
+[[nodiscard]] Result<bool> bool_or(JsonObject& object, std::string_view key, bool otherwise);
+/// At least `min`, so that a limit cannot be zero by mistake.
+[[nodiscard]] Result<Millis> duration_or(JsonObject& object, std::string_view key, Millis otherwise,
+                                         Millis min = Millis(1));
+[[nodiscard]] Result<std::uint32_t> number_or(JsonObject& object, std::string_view key,
+                                              std::uint32_t otherwise, std::uint32_t min,
+                                              std::uint32_t max);
+/// An absolute path without "." and ".." components.
+[[nodiscard]] Result<std::filesystem::path> path_of(const JsonValue& value);
+[[nodiscard]] Result<std::filesystem::path> path_or(JsonObject& object, std::string_view key,
+                                                    std::filesystem::path otherwise);
+[[nodiscard]] Result<std::vector<std::filesystem::path>> paths_or_none(JsonObject& object,
+                                                                       std::string_view key);
+
+/// The parts of the configuration, each from its member; `value` is empty when the member is
+/// absent.
+using MaybeValue = std::optional<JsonValue>;
+[[nodiscard]] Result<PlatformConfig> load_platform(const MaybeValue& value);
+[[nodiscard]] Result<VerifierConfig> load_verifier(const JsonValue& value, LoadContext& context);
+[[nodiscard]] Result<void> load_sources(const MaybeValue& value, Config& config);
+[[nodiscard]] Result<void> load_listeners(const MaybeValue& value, LoadContext& context,
+                                          Config& config);
+[[nodiscard]] Result<AuditConfig> load_audit(const MaybeValue& value,
+                                             const std::filesystem::path& state_dir);
+[[nodiscard]] Result<Limits> load_limits(const MaybeValue& value);
+[[nodiscard]] Result<IdentityConfig> load_identity(const MaybeValue& value);
+[[nodiscard]] Result<ConfigBinding> load_config_binding(const MaybeValue& value);
+/// Needs the listeners, which "socket" refers to.
+[[nodiscard]] Result<void> load_workloads(const MaybeValue& value, LoadContext& context,
+                                          Config& config);
+/// Needs workloads and sources. `prefix` is what each name must start with; empty in the main file.
+[[nodiscard]] Result<void> load_secrets(const JsonValue& value, std::string_view prefix,
+                                        Config& config);
+
+}  // namespace attestd

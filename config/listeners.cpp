@@ -1,0 +1,113 @@
+// The sockets: where, for whom, and with which mode.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/internal/load_context.h"
+#include "config/secret_name.h"
+
+namespace attestd {
+namespace {
+
+constexpr std::size_t kMaxListeners = 64;
+constexpr std::size_t kMaxSocketPathLen = 107;  // sun_path less its terminator
+constexpr mode_t kOthers = 0007;
+
+Result<mode_t> parse_mode(const std::string& text) {
+    const bool octal =
+        text.size() == 4 && text[0] == '0' &&
+        std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '7'; });
+    if (!octal)
+        return fail(Errc::bad_value, "a mode such as \"0660\" is expected: four octal digits");
+    mode_t mode = 0;
+    for (const char c : text) mode = mode * 8 + static_cast<mode_t>(c - '0');
+    return mode;
+}
+
+Result<ListenerKind> parse_kind(const std::string& text) {
+    if (text == "workloads") return ListenerKind::workloads;
+    if (text == "admin") return ListenerKind::admin;
+    return fail(Errc::bad_value, "\"workloads\" or \"admin\" is expected");
+}
+
+Result<std::string> parse_id(const std::string& text) {
+    ATTESTD_CHECK(check_id(text));
+    return text;
+}
+
+ListenerConfig default_workloads() {
+    return {"default", "/run/attestd/attestd.sock", ListenerKind::workloads, std::nullopt, 0660};
+}
+
+ListenerConfig default_admin() {
+    return {"admin", "/run/attestd/admin.sock", ListenerKind::admin, std::nullopt, 0600};
+}
+
+Result<ListenerConfig> load_listener(const JsonValue& value, LoadContext& context) {
+    ListenerConfig out;
+    ATTESTD_TRY(JsonObject in, value.object());
+    ATTESTD_TRY(const JsonValue name, in.required("name"));
+    ATTESTD_TRY(out.name, parse_text(name, parse_id));
+    ATTESTD_TRY(const JsonValue path, in.required("path"));
+    ATTESTD_TRY(out.path, path_of(path));
+    if (out.path.native().size() > kMaxSocketPathLen) {
+        return path.fail_here(Errc::bad_value, "a socket's path has at most 107 bytes");
+    }
+    if (const auto kind = in.optional("kind")) {
+        ATTESTD_TRY(out.kind, parse_text(*kind, parse_kind));
+    }
+    if (const auto group = in.optional("group")) {
+        const auto resolve = [&](const std::string& name_of) {
+            return context.accounts().group(name_of);
+        };
+        ATTESTD_TRY(out.group, parse_text(*group, resolve));
+    }
+    out.mode = out.kind == ListenerKind::admin ? 0600 : 0660;
+    if (const auto mode = in.optional("mode")) {
+        ATTESTD_TRY(out.mode, parse_text(*mode, parse_mode));
+        if (out.kind == ListenerKind::admin && (out.mode & kOthers) != 0) {
+            return mode->fail_here(Errc::bad_value, "an admin socket is never open to others");
+        }
+    }
+    ATTESTD_CHECK(in.finish());
+    return out;
+}
+
+Result<void> check_distinct(const std::vector<ListenerConfig>& listeners, const JsonValue& value) {
+    for (auto it = listeners.begin(); it != listeners.end(); ++it) {
+        const auto same = [&](const ListenerConfig& l) {
+            return l.name == it->name || l.path == it->path;
+        };
+        if (std::any_of(listeners.begin(), it, same)) {
+            return value.fail_here(Errc::bad_config,
+                                   fmt::format("two listeners share the name \"{}\" or the path {}",
+                                               it->name, it->path.string()));
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> load_listeners(const MaybeValue& value, LoadContext& context, Config& config) {
+    auto& listeners = config.listeners;
+    if (!value) {
+        listeners = {default_workloads(), default_admin()};
+        return {};
+    }
+    ATTESTD_TRY(const auto elements, value->array(kMaxListeners));
+    if (elements.empty()) {
+        return value->fail_here(Errc::bad_config,
+                                "no listener: nobody could reach attestd; leave the key "
+                                "out for the default ones");
+    }
+    for (const JsonValue& element : elements) {
+        ATTESTD_TRY(listeners.emplace_back(), load_listener(element, context));
+    }
+    const auto is_admin = [](const ListenerConfig& l) { return l.kind == ListenerKind::admin; };
+    if (std::none_of(listeners.begin(), listeners.end(), is_admin))
+        listeners.push_back(default_admin());
+    return check_distinct(listeners, *value);
+}
+
+}  // namespace attestd

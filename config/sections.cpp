@@ -1,0 +1,183 @@
+// The small members of the configuration: platform, verifier, sources, audit, limits, identity,
+// binding.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "config/internal/load_context.h"
+#include "config/secret_name.h"
+
+namespace attestd {
+namespace {
+
+// Types that the design names and this build does not have: refused in these words, not as a typing
+// error.
+constexpr std::array<std::string_view, 4> kLaterPlatforms{"configfs_tsm", "sev_guest", "tdx_guest",
+                                                          "azure_vtpm"};
+constexpr std::array<std::string_view, 5> kLaterVerifiers{"kbs", "ita", "maa", "veraison",
+                                                          "external"};
+constexpr std::array<std::string_view, 4> kLaterSources{"kbs", "vault", "credential", "external"};
+constexpr std::array<std::string_view, 3> kLaterBindings{"hostdata", "mrconfigid", "rtmr3"};
+
+template <class List>
+tl::unexpected<Error> fail_type(const JsonValue& value, const std::string& type, const List& later,
+                                std::string_view known) {
+    if (std::find(later.begin(), later.end(), type) != later.end()) {
+        return value.fail_here(
+            Errc::bad_config,
+            fmt::format("\"{}\" is not supported by this build; it has {}", type, known));
+    }
+    return value.fail_here(Errc::bad_value,
+                           fmt::format("one of {} is expected, this is \"{}\"", known, type));
+}
+
+Result<StoreSourceConfig> load_store(JsonObject& members, const std::filesystem::path& state_dir,
+                                     std::string_view name) {
+    StoreSourceConfig store;
+    ATTESTD_TRY(store.path, path_or(members, "path", state_dir / name));
+    ATTESTD_TRY(store.measured_image, bool_or(members, "measured_image", false));
+    ATTESTD_CHECK(members.finish());
+    return store;
+}
+
+// {"per_second": N, "burst": N}, or per minute.
+Result<RateLimit> rate_or(JsonObject& limits, std::string_view key, std::string_view unit,
+                          double seconds, RateLimit otherwise) {
+    constexpr std::uint32_t kMaxRate = 1'000'000;
+    const auto value = limits.optional(key);
+    if (!value) return otherwise;
+    ATTESTD_TRY(JsonObject members, value->object());
+    const auto round = [](double x) { return static_cast<std::uint32_t>(x + 0.5); };
+    ATTESTD_TRY(const auto rate,
+                number_or(members, unit, round(otherwise.per_second * seconds), 1, kMaxRate));
+    ATTESTD_TRY(const auto burst,
+                number_or(members, "burst", std::max(rate, round(otherwise.burst)), 1, kMaxRate));
+    ATTESTD_CHECK(members.finish());
+    return RateLimit{rate / seconds, static_cast<double>(burst)};
+}
+
+}  // namespace
+
+Result<PlatformConfig> load_platform(const MaybeValue& value) {
+    PlatformConfig platform;
+    if (!value) return platform;
+    ATTESTD_TRY(JsonObject members, value->object());
+    ATTESTD_TRY(const JsonValue type_value, members.required("type"));
+    ATTESTD_TRY(const std::string type, type_value.text());
+    if (type == "external") {
+        platform.type = PlatformType::external;
+        ATTESTD_TRY(const JsonValue socket, members.required("socket"));
+        ATTESTD_TRY(platform.socket, path_of(socket));
+    } else if (type != "auto") {
+        return fail_type(type_value, type, kLaterPlatforms, "\"auto\" and \"external\"");
+    }
+    ATTESTD_CHECK(members.finish());
+    return platform;
+}
+
+Result<VerifierConfig> load_verifier(const JsonValue& value, LoadContext& context) {
+    VerifierConfig verifier;
+    ATTESTD_TRY(JsonObject members, value.object());
+    ATTESTD_TRY(const JsonValue type_value, members.required("type"));
+    ATTESTD_TRY(const std::string type, type_value.text());
+    if (type != "local") return fail_type(type_value, type, kLaterVerifiers, "\"local\"");
+    ATTESTD_TRY(const JsonValue policy, members.required("policy"));
+    ATTESTD_TRY(const auto policy_path, path_of(policy));
+    constexpr Millis kMinAge = std::chrono::seconds(1);
+    ATTESTD_TRY(verifier.max_age, duration_or(members, "max_age", verifier.max_age, kMinAge));
+    ATTESTD_TRY(verifier.endorsements, paths_or_none(members, "endorsements"));
+    ATTESTD_TRY(const auto anchors, paths_or_none(members, "trust_anchors"));
+    ATTESTD_CHECK(members.finish());
+    ATTESTD_TRY(verifier.policy, context.load(policy_path));
+    for (const auto& path : anchors) {
+        ATTESTD_TRY(verifier.trust_anchors.emplace_back(), context.load(path));
+    }
+    return verifier;
+}
+
+Result<void> load_sources(const MaybeValue& value, Config& config) {
+    if (!value) return {};
+    ATTESTD_TRY(JsonObject sources, value->object());
+    for (const auto& [name, source] : sources.rest()) {
+        if (const auto good = check_id(name); !good) {
+            return source.fail_here(good.error().code, good.error().detail);
+        }
+        ATTESTD_TRY(JsonObject members, source.object());
+        ATTESTD_TRY(const JsonValue type_value, members.required("type"));
+        ATTESTD_TRY(const std::string type, type_value.text());
+        if (type != "store") return fail_type(type_value, type, kLaterSources, "\"store\"");
+        ATTESTD_TRY(const auto store, load_store(members, config.state_dir, name));
+        config.stores.emplace(name, store);
+    }
+    return {};
+}
+
+Result<AuditConfig> load_audit(const MaybeValue& value, const std::filesystem::path& state_dir) {
+    AuditConfig audit{state_dir / "audit.jsonl", AuditSync::batched};
+    if (!value) return audit;
+    ATTESTD_TRY(JsonObject members, value->object());
+    ATTESTD_TRY(audit.path, path_or(members, "path", audit.path));
+    if (const auto sync = members.optional("sync")) {
+        ATTESTD_TRY(const std::string text, sync->text());
+        if (text != "each" && text != "batched") {
+            return sync->fail_here(Errc::bad_value, "\"batched\" or \"each\" is expected");
+        }
+        audit.sync = text == "each" ? AuditSync::each : AuditSync::batched;
+    }
+    ATTESTD_CHECK(members.finish());
+    return audit;
+}
+
+Result<Limits> load_limits(const MaybeValue& value) {
+    constexpr std::uint32_t kMaxCount = 65536;
+    constexpr std::uint32_t kMinRequestLen =
+        20480;  // the read buffer of a connection and some body
+    constexpr std::uint32_t kMaxLen = std::uint32_t{1} << 20;
+    Limits out;
+    if (!value) return out;
+    ATTESTD_TRY(JsonObject in, value->object());
+    ATTESTD_TRY(out.connections, number_or(in, "connections", out.connections, 1, kMaxCount));
+    ATTESTD_TRY(out.connections_per_uid,
+                number_or(in, "connections_per_uid", out.connections_per_uid, 1, kMaxCount));
+    ATTESTD_TRY(out.request_timeout, duration_or(in, "request_timeout", out.request_timeout));
+    ATTESTD_TRY(out.idle_timeout, duration_or(in, "idle_timeout", out.idle_timeout));
+    ATTESTD_TRY(out.max_wait, duration_or(in, "max_wait", out.max_wait));
+    ATTESTD_TRY(out.max_request_len,
+                number_or(in, "max_request_len", out.max_request_len, kMinRequestLen, kMaxLen));
+    ATTESTD_TRY(out.max_admin_body_len,
+                number_or(in, "max_admin_body_len", out.max_admin_body_len, 1, kMaxLen));
+    ATTESTD_TRY(out.requests, rate_or(in, "requests", "per_second", 1, out.requests));
+    ATTESTD_TRY(out.quotes, rate_or(in, "quotes", "per_second", 1, out.quotes));
+    ATTESTD_TRY(out.failures, rate_or(in, "failures", "per_minute", 60, out.failures));
+    ATTESTD_TRY(out.failure_lock, duration_or(in, "failure_lock", out.failure_lock));
+    ATTESTD_TRY(out.collect_timeout, duration_or(in, "collect_timeout", out.collect_timeout));
+    ATTESTD_CHECK(in.finish());
+    return out;
+}
+
+Result<IdentityConfig> load_identity(const MaybeValue& value) {
+    IdentityConfig out;
+    if (!value) return out;
+    ATTESTD_TRY(JsonObject in, value->object());
+    ATTESTD_TRY(out.allow_weak, bool_or(in, "allow_weak", out.allow_weak));
+    if (const auto required = in.optional("require_peer_pidfd")) {
+        ATTESTD_TRY(out.require_peer_pidfd, required->boolean());
+    }
+    ATTESTD_TRY(out.allow_traced, bool_or(in, "allow_traced", out.allow_traced));
+    ATTESTD_TRY(out.allow_inherited_connection,
+                bool_or(in, "allow_inherited_connection", out.allow_inherited_connection));
+    ATTESTD_CHECK(in.finish());
+    return out;
+}
+
+Result<ConfigBinding> load_config_binding(const MaybeValue& value) {
+    if (!value) return ConfigBinding::none;
+    ATTESTD_TRY(const std::string text, value->text());
+    if (text == "image") return ConfigBinding::image;
+    if (text == "none") return ConfigBinding::none;
+    return fail_type(*value, text, kLaterBindings, "\"image\" and \"none\"");
+}
+
+}  // namespace attestd
