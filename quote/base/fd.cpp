@@ -60,7 +60,7 @@ Result<Bytes> read_all(const Fd& fd, std::size_t max_len, std::string_view what)
     for (;;) {
         const std::size_t have = out.size();
         // One byte more than allowed is asked for, so that a file of exactly max_len bytes passes.
-        out.resize(std::min(have + kReadChunk, max_len + 1));
+        out.resize(have + std::min(kReadChunk - 1, max_len - have) + 1);
         const ssize_t n = ::read(fd.get(), out.data() + have, out.size() - have);
         const int error = errno;
         out.resize(have + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));

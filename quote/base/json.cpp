@@ -25,7 +25,9 @@ class CountingIterator {
     CountingIterator(const char* at, int* line) : at_(at), line_(line) {}
     reference operator*() const { return *at_; }
     CountingIterator& operator++() {
-        if (*at_ == '\n') ++*line_;
+        // A line begins when something on it is read: the end of a line still belongs to it.
+        if (line_ended_) ++*line_;
+        line_ended_ = *at_ == '\n';
         ++at_;
         return *this;
     }
@@ -40,6 +42,7 @@ class CountingIterator {
  private:
     const char* at_ = nullptr;
     int* line_ = nullptr;
+    bool line_ended_ = false;
 };
 
 using LineMap = std::unordered_map<const json*, int>;
@@ -155,6 +158,10 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string name
                                          JsonComments comments) {
     if (text.size() > limits.max_len) {
         return fail(Errc::too_large, fmt::format("{}: over {} bytes of JSON", name, limits.max_len));
+    }
+    // The parser takes a NUL byte for the end and would not see what follows.
+    if (const auto nul = text.find('\0'); nul != text.npos) {
+        return fail(Errc::bad_json, fmt::format("{}: a NUL byte at byte {}", name, nul));
     }
     auto parsed = std::make_unique<Parsed>();
     parsed->name = std::move(name);

@@ -68,6 +68,11 @@ const EVP_PKEY* curve_template(KeyKind curve) {
     return curve == KeyKind::p256 ? p256.get() : p384.get();
 }
 
+ByteView without_leading_zeros(ByteView number) {
+    while (!number.empty() && number[0] == 0) number = number.subspan(1);
+    return number;
+}
+
 // r and s (big-endian, fixed length) as DER SEQUENCE of two INTEGERs. Lengths stay below 128.
 std::size_t der_signature(ByteView r, ByteView s, std::span<std::uint8_t> out) {
     std::size_t at = 2;
@@ -108,7 +113,8 @@ Result<PublicKey> PublicKey::from_point(KeyKind curve, ByteView xy) {
 }
 
 Result<PublicKey> PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
-    while (!modulus.empty() && modulus[0] == 0) modulus = modulus.subspan(1);
+    modulus = without_leading_zeros(modulus);
+    exponent = without_leading_zeros(exponent);
     if (modulus.size() != kRsaLen || (modulus[0] & 0x80) == 0) {
         return fail(Errc::bad_value, "the RSA modulus does not have 4096 bits");
     }

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
-
 namespace attestd {
 namespace {
+
+constexpr Time kFirst = std::chrono::sys_days{std::chrono::year{1} / 1 / 1};
+constexpr Time kLast = std::chrono::sys_days{std::chrono::year{9999} / 12 / 31} + std::chrono::seconds{86399};
 
 // Exactly `len` digits at `at`; -1 when something else stands there.
 int digits(std::string_view text, std::size_t at, std::size_t len) noexcept {
@@ -24,7 +26,9 @@ Result<Time> make_time(int year, unsigned month, unsigned day, unsigned hour, un
     using namespace std::chrono;
     const year_month_day date{std::chrono::year{year}, std::chrono::month{month},
                               std::chrono::day{day}};
-    if (year < 1 || year > 9999 || !date.ok() || hour > 23 || minute > 59 || second > 59) {
+    // The calendar types keep a month and a day in one byte: 257 would be a 1.
+    if (year < 1 || year > 9999 || month > 12 || day > 31 || !date.ok() || hour > 23 || minute > 59 ||
+        second > 59) {
         return fail(Errc::bad_encoding, fmt::format("{}: no such date or time", what));
     }
     return sys_days{date} + hours{hour} + minutes{minute} + seconds{second};
@@ -59,7 +63,9 @@ Result<Time> parse_rfc3339(std::string_view text, std::string_view what) {
         return bad();
     }
     const auto offset = std::chrono::hours{off_hour} + std::chrono::minutes{off_minute};
-    return zone[0] == '+' ? local - offset : local + offset;
+    const Time time = zone[0] == '+' ? local - offset : local + offset;
+    if (time < kFirst || time > kLast) return bad();  // the offset leads out of the years that exist here
+    return time;
 }
 
 std::string to_rfc3339(Time time) {
