@@ -54,7 +54,7 @@ Result<Prefixes> load_prefixes(const JsonValue& value) {
         ATTESTD_TRY(const std::string text, prefix.text());
         const std::string_view name =
             std::string_view(text).substr(0, text.empty() ? 0 : text.size() - 1);
-        if (!text.ends_with('/') || !check_secret_name(name)) {
+        if (!text.ends_with('/') || !SecretName::parse(name)) {
             return prefix.fail_here(Errc::bad_value,
                                     "parts of a secret's name that end in '/' are expected");
         }

@@ -48,7 +48,7 @@ Result<SecretPolicy> load_secret(const std::string& name, const JsonValue& value
     if (const auto resource = in.optional("resource")) {
         ATTESTD_TRY(out.resource,
                     parse_text(*resource, [](const std::string& text) -> Result<std::string> {
-                        ATTESTD_CHECK(check_secret_name(text));
+                        ATTESTD_CHECK(SecretName::parse(text));
                         return text;
                     }));
     }
@@ -68,7 +68,7 @@ Result<SecretPolicy> load_secret(const std::string& name, const JsonValue& value
 Result<void> load_secrets(const JsonValue& value, std::string_view prefix, Config& config) {
     ATTESTD_TRY(JsonObject secrets, value.object());
     for (const auto& [name, secret] : secrets.rest()) {
-        if (const auto good = check_secret_name(name); !good) {
+        if (const auto good = SecretName::parse(name); !good) {
             return secret.fail_here(good.error().code, good.error().detail);
         }
         if (!name.starts_with(prefix)) {
