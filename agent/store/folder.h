@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,12 +33,16 @@ class Folder {
     [[nodiscard]] virtual std::string where() const = 0;
 };
 
+enum class MissingFolder : std::uint8_t { refuse, make };
+
 class DiskFolder final : public Folder {
  public:
-    /// Opens the folder at `path` and holds its lock until destruction. Errc::not_found;
-    /// Errc::access_denied when it belongs to another user or others may write to it; Errc::too_busy
-    /// when another process holds the lock; Errc::io_failed for a read-only file system.
-    [[nodiscard]] static Result<DiskFolder> open(const std::filesystem::path& path);
+    /// Opens the folder at `path` and holds its lock until destruction; makes it (not its parents) when
+    /// asked to. Errc::not_found; Errc::access_denied when it belongs to another user or others may
+    /// write to it; Errc::too_busy when another process has it open; Errc::io_failed for a file system
+    /// that is read-only.
+    [[nodiscard]] static Result<std::unique_ptr<Folder>> open(const std::filesystem::path& path,
+                                                              MissingFolder missing);
 
     [[nodiscard]] Result<std::vector<std::string>> list() override;
     [[nodiscard]] Result<Bytes> read(const std::string& name, std::size_t max_len) override;

@@ -25,8 +25,8 @@ class RecoverySlotKey final : public SlotKey {
     /// Errc::unsupported_type for a key of another kind.
     [[nodiscard]] static Result<RecoverySlotKey> from_public_pem(ByteView pem);
 
-    /// From a private key (PEM PKCS#8, not encrypted): makes and opens slots. The caller wipes `pem`.
-    [[nodiscard]] static Result<RecoverySlotKey> from_private_pem(ByteView pem);
+    /// From a private key (PEM PKCS#8, not encrypted): makes and opens slots.
+    [[nodiscard]] static Result<RecoverySlotKey> from_private_pem(const Secret& pem);
 
     [[nodiscard]] SlotKind kind() const noexcept override { return SlotKind::recovery; }
     [[nodiscard]] Result<NewSlotKey> make() override;
@@ -37,14 +37,19 @@ class RecoverySlotKey final : public SlotKey {
     [[nodiscard]] const std::string& fingerprint() const noexcept { return fingerprint_; }
 
  private:
-    RecoverySlotKey(RecoveryAlgorithm algorithm, EvpPkey key, Bytes public_raw, bool has_private);
+    enum class Half : std::uint8_t { public_only, with_private };
+    [[nodiscard]] static Result<RecoverySlotKey> from_key(EvpPkey key, Half half);
+    RecoverySlotKey(RecoveryAlgorithm algorithm, EvpPkey key, Bytes public_raw, Half half);
 
     RecoveryAlgorithm algorithm_;
     EvpPkey key_;
     Bytes public_raw_;
-    bool has_private_;
+    Half half_;
     std::string fingerprint_;
 };
+
+/// "X25519 key 1f0c…" of a slot's params. Errc::store_corrupt.
+[[nodiscard]] Result<std::string> describe_recovery_params(ByteView params);
 
 struct RecoveryKeyPair {
     Secret private_pem;      ///< PKCS#8, for the operator's safe

@@ -62,8 +62,8 @@ struct StoreStatus {
     std::string where;
     std::string id;  ///< 32 hex digits, made from the store key: the same for the life of the store
     std::vector<SlotInfo> slots;
-    std::size_t num_records;   ///< files, those that only remember a removed name's version included
-    std::size_t num_foreign;   ///< files that are not the store's; they are left alone
+    std::size_t num_records = 0;   ///< files, those that only remember a removed name's version included
+    std::size_t num_foreign = 0;   ///< files that are not the store's; they are left alone
     std::string rollback = "undetected";
     std::vector<std::string> warnings;  ///< a single slot, a damaged slot, foreign files
 };

@@ -1,0 +1,324 @@
+#include "agent/http/unix_client.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/vector_body.hpp>
+#include <cerrno>
+#include <cstring>
+
+#include "quote/base/fd.h"
+
+namespace attestd {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using ErrorCode = boost::beast::error_code;
+using Deadline = UnixClient::Deadline;
+
+constexpr std::size_t kWireLen = 16384;        // one read
+constexpr std::uint32_t kMaxHeaderLen = 8192;  // below kWireLen, so that a header fits into one buffer
+constexpr unsigned kFirstFinalStatus = 200;
+
+// Beast's body type for bytes that must stay in memory for secrets.
+struct SecretBody {
+    struct value_type {
+        Secret bytes;
+        std::size_t len = 0;
+        std::size_t max_len = 0;  // set by whoever owns the parser, before it runs
+    };
+
+    class reader {
+     public:
+        template <bool IsRequest, class Fields>
+        reader(http::header<IsRequest, Fields>&, value_type& body) : body_(body) {}
+
+        void init(const boost::optional<std::uint64_t>& len, ErrorCode& ec) {
+            const std::size_t room = len ? static_cast<std::size_t>(*len) : body_.max_len;
+            auto bytes = Secret::zeroed(room);
+            // The code that AnswerReader::refuse() knows a full arena by.
+            ec = bytes ? ErrorCode{} : ErrorCode(http::error::buffer_overflow);
+            if (bytes) body_.bytes = *std::move(bytes);
+        }
+
+        template <class Buffers>
+        std::size_t put(const Buffers& buffers, ErrorCode& ec) {
+            ec = {};
+            const std::size_t add = asio::buffer_size(buffers);
+            if (add > body_.bytes.size() - body_.len) {
+                ec = http::error::body_limit;
+                return 0;
+            }
+            body_.bytes.fill([&](std::span<std::uint8_t> out) {
+                asio::buffer_copy(asio::buffer(out.subspan(body_.len).data(), add), buffers);
+            });
+            body_.len += add;
+            return add;
+        }
+
+        void finish(ErrorCode& ec) {
+            ec = {};
+            body_.bytes.truncate(body_.len);
+        }
+
+     private:
+        value_type& body_;
+    };
+};
+
+using PlainBody = http::vector_body<std::uint8_t>;
+
+bool is_header_text(std::string_view text) noexcept {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+// Nothing that a caller passes on may end a line or a word of the request's head.
+Result<std::string> request_head(const UnixRequest& request) {
+    const bool one_word = request.target.find(' ') == request.target.npos &&
+                          request.method.find(' ') == request.method.npos;
+    const bool clean = is_header_text(request.method) && is_header_text(request.target) &&
+                       is_header_text(request.content_type) && is_header_text(request.accept) &&
+                       is_header_text(request.if_none_match);
+    if (!one_word || !clean || !request.target.starts_with('/') || request.method.empty()) {
+        return fail(Errc::bad_value, "the request has a character that HTTP does not allow there");
+    }
+    std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n",
+                                   request.method, request.target);
+    const auto add = [&](std::string_view name, std::string_view value) {
+        if (!value.empty()) head += fmt::format("{}: {}\r\n", name, value);
+    };
+    add("Accept", request.accept);
+    add("If-None-Match", request.if_none_match);
+    if (!request.body.empty()) add("Content-Type", request.content_type);
+    if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
+        add("Content-Length", std::to_string(request.body.size()));
+    }
+    return head + "\r\n";
+}
+
+Result<std::chrono::microseconds> time_left(Deadline deadline, std::string_view what) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left <= Deadline::duration::zero()) return fail(Errc::timed_out, std::string(what));
+    // Rounded up: a wait of zero would be a busy loop at the end.
+    return std::chrono::ceil<std::chrono::microseconds>(left);
+}
+
+// One connection to the service, from connect to close.
+class Connection {
+ public:
+    static Result<Connection> open(const std::string& path, Deadline deadline);
+
+    // False when the service stopped reading: it may have answered already.
+    Result<bool> send(ByteView bytes);
+    // How many bytes came; 0 at the end.
+    Result<std::size_t> receive(std::span<std::uint8_t> into);
+
+ private:
+    Connection(Fd fd, const std::string& path, Deadline deadline)
+        : fd_(std::move(fd)), path_(path), deadline_(deadline) {}
+    Result<void> wait_for(short events);
+
+    Fd fd_;
+    const std::string& path_;
+    Deadline deadline_;
+};
+
+Result<Connection> Connection::open(const std::string& path, Deadline deadline) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof(address.sun_path) || path.find('\0') != path.npos) {
+        return fail(Errc::bad_value, fmt::format("{}: a socket's path has 1 to {} bytes", path,
+                                                 sizeof(address.sun_path) - 1));
+    }
+    std::memcpy(address.sun_path, path.data(), path.size());
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd) return fail_errno(errno, path);
+
+    // A full backlog blocks connect() on a Unix socket; poll() cannot wait for that, the send timeout can.
+    ATTESTD_TRY(const auto left, time_left(deadline, path + ": no time left to connect"));
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+    const timeval timeout{seconds.count(), (left - seconds).count()};
+    if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) != 0) {
+        return fail_errno(errno, path);
+    }
+    int connected = 0;
+    do {
+        connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    } while (connected != 0 && errno == EINTR);
+    if (connected == 0) return Connection(std::move(fd), path, deadline);
+    if (errno == EAGAIN) return fail(Errc::timed_out, path + ": the service does not accept connections");
+    if (errno == ENOENT || errno == ENOTDIR || errno == ECONNREFUSED) {
+        const std::string reason = errno == ECONNREFUSED ? "nobody listens there" : "there is no such socket";
+        return fail(Errc::unavailable, path + ": " + reason);
+    }
+    return fail_errno(errno, path);
+}
+
+Result<void> Connection::wait_for(short events) {
+    for (;;) {
+        ATTESTD_TRY(const auto left, time_left(deadline_, path_ + ": no answer within the deadline"));
+        const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+        pollfd one{fd_.get(), events, 0};
+        const int n = ::poll(&one, 1, static_cast<int>(std::min<std::int64_t>(ms, 3'600'000)));
+        if (n > 0) return {};
+        if (n < 0 && errno != EINTR) return fail_errno(errno, path_);
+    }
+}
+
+Result<bool> Connection::send(ByteView bytes) {
+    while (!bytes.empty()) {
+        const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            bytes = bytes.subspan(static_cast<std::size_t>(n));
+        } else if (errno == EPIPE || errno == ECONNRESET) {
+            return false;
+        } else if (errno == EAGAIN) {
+            ATTESTD_CHECK(wait_for(POLLOUT));
+        } else if (errno != EINTR) {
+            return fail_errno(errno, path_);
+        }
+    }
+    return true;
+}
+
+Result<std::size_t> Connection::receive(std::span<std::uint8_t> into) {
+    for (;;) {
+        ATTESTD_CHECK(wait_for(POLLIN));
+        const ssize_t n = ::recv(fd_.get(), into.data(), into.size(), MSG_DONTWAIT);
+        if (n >= 0) return static_cast<std::size_t>(n);
+        if (errno == ECONNRESET) return std::size_t{0};
+        if (errno != EAGAIN && errno != EINTR) return fail_errno(errno, path_);
+    }
+}
+
+// Feeds what arrives to the parser until it has one complete answer, with nothing behind it.
+template <class Parser>
+class AnswerReader {
+ public:
+    AnswerReader(Connection& connection, Parser& parser, const std::string& path)
+        : connection_(connection), parser_(parser), path_(path) {}
+
+    Result<void> run() {
+        ATTESTD_TRY(wire_, Secret::zeroed(kWireLen));
+        while (!parser_.is_done()) {
+            ATTESTD_TRY(const std::size_t n, receive());
+            if (n == 0) return end();
+            have_ += n;
+            ATTESTD_CHECK(parse());
+        }
+        if (have_ != 0) return fail(Errc::protocol, path_ + ": bytes follow the answer");
+        return check_status();
+    }
+
+ private:
+    Result<std::size_t> receive() {
+        return wire_.fill([&](std::span<std::uint8_t> wire) { return connection_.receive(wire.subspan(have_)); });
+    }
+
+    Result<void> parse() {
+        while (have_ != 0 && !parser_.is_done()) {
+            ErrorCode ec;
+            const std::size_t used = wire_.expose([&](ByteView wire) {
+                return parser_.put(asio::const_buffer(wire.data(), have_), ec);
+            });
+            drop_front(used);
+            if (ec == http::error::need_more && have_ < kWireLen) return {};
+            if (ec) return refuse(ec);
+        }
+        return {};
+    }
+
+    void drop_front(std::size_t used) {
+        wire_.fill([&](std::span<std::uint8_t> wire) {
+            const auto rest = wire.first(have_).subspan(used);
+            std::copy(rest.begin(), rest.end(), wire.begin());
+        });
+        have_ -= used;
+    }
+
+    // The service closed. Only an answer without a stated length may end so.
+    Result<void> end() {
+        if (!parser_.got_some() && have_ == 0) {
+            return fail(Errc::unavailable, path_ + ": the connection was closed without an answer");
+        }
+        ErrorCode ec;
+        parser_.put_eof(ec);
+        if (ec || !parser_.is_done()) return fail(Errc::protocol, path_ + ": the answer ends early");
+        return check_status();
+    }
+
+    Result<void> check_status() const {
+        if (parser_.get().result_int() >= kFirstFinalStatus) return {};
+        return fail(Errc::protocol, path_ + ": an interim answer, which was not asked for");
+    }
+
+    Result<void> refuse(const ErrorCode& ec) const {
+        const bool too_large = ec == http::error::body_limit || ec == http::error::header_limit ||
+                               ec == http::error::need_more;
+        if (ec == http::error::buffer_overflow) {
+            return fail(Errc::memory_locked, path_ + ": no room for the answer in the memory for secrets");
+        }
+        return fail(too_large ? Errc::too_large : Errc::protocol, fmt::format("{}: {}", path_, ec.message()));
+    }
+
+    Connection& connection_;
+    Parser& parser_;
+    const std::string& path_;
+    Secret wire_;
+    std::size_t have_ = 0;
+};
+
+template <class Parser>
+Result<void> exchange_with(const std::string& path, const UnixRequest& request, Deadline deadline,
+                           Parser& parser) {
+    ATTESTD_TRY(const std::string head, request_head(request));
+    ATTESTD_TRY(Connection connection, Connection::open(path, deadline));
+    ATTESTD_TRY(const bool head_sent, connection.send(as_bytes(head)));
+    if (head_sent) ATTESTD_CHECK(connection.send(request.body));
+    return AnswerReader<Parser>(connection, parser, path).run();
+}
+
+template <class Message>
+UnixResponseHead head_of(const Message& message) {
+    const auto field = [&](http::field name) {
+        const auto value = message[name];
+        return std::string(value.data(), value.size());
+    };
+    return {message.result_int(), field(http::field::content_type), field(http::field::etag),
+            field(http::field::retry_after)};
+}
+
+}  // namespace
+
+Result<UnixResponse> UnixClient::exchange(const UnixRequest& request, Deadline deadline) const {
+    http::response_parser<PlainBody> parser;
+    parser.header_limit(kMaxHeaderLen);
+    parser.body_limit(max_body_len_);
+    parser.eager(true);
+    ATTESTD_CHECK(exchange_with(path_, request, deadline, parser));
+    UnixResponseHead head = head_of(parser.get());
+    return UnixResponse{std::move(head), std::move(parser.get().body())};
+}
+
+Result<UnixSecretResponse> UnixClient::exchange_secret(const UnixRequest& request,
+                                                       Deadline deadline) const {
+    http::response_parser<SecretBody> parser;
+    parser.header_limit(kMaxHeaderLen);
+    parser.body_limit(max_body_len_);
+    parser.eager(true);
+    parser.get().body().max_len = max_body_len_;
+    ATTESTD_CHECK(exchange_with(path_, request, deadline, parser));
+    UnixResponseHead head = head_of(parser.get());
+    return UnixSecretResponse{std::move(head), std::move(parser.get().body().bytes)};
+}
+
+}  // namespace attestd
