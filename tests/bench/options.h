@@ -1,0 +1,22 @@
+// What attestd-bench was asked for, and the registration of each group of benchmarks.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "quote/base/time.h"
+
+namespace attestd::bench {
+
+/// Evidence to run on instead of forged evidence.
+struct Options {
+    std::filesystem::path quote, report;  ///< empty: forged
+    std::vector<std::filesystem::path> endorsements;
+    std::optional<Time> at;
+};
+
+void register_crypto_floor();
+void register_http_floor();
+
+}  // namespace attestd::bench
