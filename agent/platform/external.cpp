@@ -2,19 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "agent/platform/evidence_json.h"
 #include "agent/platform/internal/key_answer.h"
-#include "quote/amd/snp_report.h"
 #include "quote/base/encoding.h"
 #include "quote/base/json.h"
-#include "quote/intel/quote.h"
 
 namespace attestd {
 namespace {
 
 constexpr std::size_t kMaxAnswerLen = std::size_t{4} << 20;  // a quote, endorsements and an event log
-constexpr std::size_t kMaxEndorsements = 64;
 constexpr std::size_t kMaxProblemLen = 65536;
 constexpr std::string_view kJsonType = "application/json";
 constexpr unsigned kOk = 200;
@@ -36,55 +32,16 @@ Error refusal(const UnixResponseHead& head, ByteView body, const std::string& wh
     return {errc, fmt::format("{}, {}: {}", status, code, text_of("detail"))};
 }
 
-Result<Tee> tee_from(const JsonValue& value) {
-    ATTESTD_TRY(const std::string name, value.text());
-    if (name == tee_name(Tee::tdx)) return Tee::tdx;
-    if (name == tee_name(Tee::snp)) return Tee::snp;
-    return value.fail_here(Errc::bad_value, "\"tdx\" or \"snp\" is expected");
-}
-
-Result<Bytes> bytes_from(const JsonValue& value) {
-    ATTESTD_TRY(const std::string text, value.text());
-    return from_base64(text, value.where());
-}
-
-Result<Evidence> parse_evidence(ByteView body) {
-    ATTESTD_TRY(const JsonDocument document,
-                JsonDocument::parse(as_text(body), "evidence", {kMaxAnswerLen, /*max_depth=*/4}));
-    ATTESTD_TRY(JsonObject object, document.root().object());
-    Evidence evidence{};
-    evidence.interface = "external";
-    ATTESTD_TRY(const JsonValue tee, object.required("tee"));
-    ATTESTD_TRY(evidence.tee, tee_from(tee));
-    ATTESTD_TRY(const JsonValue quote, object.required("evidence"));
-    ATTESTD_TRY(evidence.quote, bytes_from(quote));
-    if (const auto list = object.optional("endorsements")) {
-        ATTESTD_TRY(const auto items, list->array(kMaxEndorsements));
-        for (const JsonValue& item : items) {
-            ATTESTD_TRY(Bytes bytes, bytes_from(item));
-            evidence.endorsements.push_back(std::move(bytes));
-        }
-    }
-    if (const auto log = object.optional("event_log")) {
-        ATTESTD_TRY(evidence.event_log, bytes_from(*log));
-    }
-    ATTESTD_CHECK(object.finish());
-    return evidence;
-}
-
-// The report data in the evidence, by the parser of its format.
-Result<ReportData> echoed_report_data(const Evidence& evidence) {
-    if (evidence.tee == Tee::snp) {
-        ATTESTD_TRY(const ParsedSnpReport parsed, parse_snp_report(evidence.quote));
-        return parsed.report.report_data;
-    }
-    ATTESTD_TRY(const ParsedQuote parsed, parse_intel_quote(evidence.quote));
-    if (!parsed.quote.is_tdx()) return fail(Errc::unsupported_type, "an SGX quote in place of a TDX one");
-    return parsed.quote.report_data();
+// The plug-in's answer as evidence. It has no say in which report data was used: the evidence has.
+Result<Evidence> parse_answer(ByteView body) {
+    ATTESTD_TRY(EvidenceDocument document, parse_evidence_json(as_text(body), "answer"));
+    if (document.report_data) return fail(Errc::unknown_key, "answer: \"report_data\" is not expected");
+    document.evidence.interface = "external";
+    return std::move(document.evidence);
 }
 
 Result<void> check_echo(const Evidence& evidence, const ReportData& asked) {
-    auto echoed = echoed_report_data(evidence);
+    const auto echoed = report_data_of(evidence);
     if (!echoed) {
         return fail(Errc::platform_failed, fmt::format("the evidence is no {} evidence: {}",
                                                        tee_name(evidence.tee), echoed.error().detail));
@@ -123,7 +80,7 @@ Result<Evidence> ExternalPlatform::collect(const ReportData& report_data, Deadli
     const std::string body = fmt::format(R"({{"report_data": "{}"}})", to_hex(report_data));
     ATTESTD_TRY(const UnixResponse answer, client_.exchange(post("/v1/evidence", body), deadline));
     if (answer.head.status != kOk) return tl::make_unexpected(refusal(answer.head, answer.body, where));
-    auto evidence = parse_evidence(answer.body);
+    auto evidence = parse_answer(answer.body);
     if (!evidence) return unusable(where, evidence.error());
     if (const auto echo = check_echo(*evidence, report_data); !echo) return fail_in(where, echo.error());
     return evidence;

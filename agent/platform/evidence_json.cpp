@@ -1,0 +1,84 @@
+#include "agent/platform/evidence_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "quote/amd/snp_report.h"
+#include "quote/base/encoding.h"
+#include "quote/base/json.h"
+#include "quote/intel/quote.h"
+
+namespace attestd {
+namespace {
+
+constexpr JsonLimits kLimits{.max_len = std::size_t{4} << 20, .max_depth = 4};
+constexpr std::size_t kMaxEndorsements = 64;
+
+Result<Tee> tee_from(const JsonValue& value) {
+    ATTESTD_TRY(const std::string name, value.text());
+    if (name == tee_name(Tee::tdx)) return Tee::tdx;
+    if (name == tee_name(Tee::snp)) return Tee::snp;
+    return value.fail_here(Errc::bad_value, "\"tdx\" or \"snp\" is expected");
+}
+
+Result<Bytes> bytes_from(const JsonValue& value) {
+    ATTESTD_TRY(const std::string text, value.text());
+    return from_base64(text, value.where());
+}
+
+Result<std::vector<Bytes>> list_from(const JsonValue& value) {
+    ATTESTD_TRY(const auto items, value.array(kMaxEndorsements));
+    std::vector<Bytes> out;
+    for (const JsonValue& item : items) {
+        ATTESTD_TRY(Bytes bytes, bytes_from(item));
+        out.push_back(std::move(bytes));
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<EvidenceDocument> parse_evidence_json(std::string_view text, std::string name) {
+    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, std::move(name), kLimits));
+    ATTESTD_TRY(JsonObject object, document.root().object());
+    EvidenceDocument out{};
+    ATTESTD_TRY(const JsonValue tee, object.required("tee"));
+    ATTESTD_TRY(out.evidence.tee, tee_from(tee));
+    ATTESTD_TRY(const JsonValue quote, object.required("evidence"));
+    ATTESTD_TRY(out.evidence.quote, bytes_from(quote));
+    if (const auto list = object.optional("endorsements")) {
+        ATTESTD_TRY(out.evidence.endorsements, list_from(*list));
+    }
+    if (const auto log = object.optional("event_log")) {
+        ATTESTD_TRY(out.evidence.event_log, bytes_from(*log));
+    }
+    if (const auto used = object.optional("report_data")) {
+        ATTESTD_TRY(const std::string hex, used->text());
+        ATTESTD_TRY(out.report_data, array_from_hex<sizeof(ReportData)>(hex, used->where()));
+    }
+    ATTESTD_CHECK(object.finish());
+    return out;
+}
+
+std::string to_json(const EvidenceDocument& document) {
+    nlohmann::ordered_json out;
+    out["tee"] = tee_name(document.evidence.tee);
+    out["evidence"] = to_base64(document.evidence.quote);
+    for (const Bytes& endorsement : document.evidence.endorsements) {
+        out["endorsements"].push_back(to_base64(endorsement));
+    }
+    if (!document.evidence.event_log.empty()) out["event_log"] = to_base64(document.evidence.event_log);
+    if (document.report_data) out["report_data"] = to_hex(*document.report_data);
+    return out.dump();
+}
+
+Result<ReportData> report_data_of(const Evidence& evidence) {
+    if (evidence.tee == Tee::snp) {
+        ATTESTD_TRY(const ParsedSnpReport parsed, parse_snp_report(evidence.quote));
+        return parsed.report.report_data;
+    }
+    ATTESTD_TRY(const ParsedQuote parsed, parse_intel_quote(evidence.quote));
+    if (!parsed.quote.is_tdx()) return fail(Errc::unsupported_type, "an SGX quote in place of a TDX one");
+    return parsed.quote.report_data();
+}
+
+}  // namespace attestd
