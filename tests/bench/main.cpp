@@ -78,6 +78,7 @@ int main(int argc, char** argv) {
 
     attestd::bench::register_crypto_floor();
     attestd::bench::register_http_floor();
+    attestd::bench::register_verifier(*options);
     const std::size_t num_run = benchmark::RunSpecifiedBenchmarks();
     benchmark::Shutdown();
     return num_run == 0 ? 1 : 0;

@@ -18,5 +18,6 @@ struct Options {
 
 void register_crypto_floor();
 void register_http_floor();
+void register_verifier(const Options& options);
 
 }  // namespace attestd::bench

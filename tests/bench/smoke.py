@@ -8,7 +8,8 @@ import json
 import subprocess
 import sys
 
-EXPECTED = ["floor/p256_verify", "floor/p384_verify", "floor/epoll/1", "floor/epoll/16", "floor/epoll/64"]
+EXPECTED = ["floor/p256_verify", "floor/p384_verify", "floor/epoll/1", "floor/epoll/16", "floor/epoll/64",
+            "tdx/parse", "tdx/cold", "tdx/warm", "tdx/hot", "snp/parse", "snp/cold", "snp/hot"]
 
 
 def complaints(name, found):

@@ -1,0 +1,28 @@
+// The evidence that is verified in the benchmarks: given on the command line, or forged.
+#pragma once
+
+#include <vector>
+
+#include "tests/bench/options.h"
+#include "verifier/endorsements.h"
+#include "verifier/trust_anchors.h"
+
+namespace attestd::bench {
+
+/// One piece of evidence with all that its verification needs, as bytes.
+struct Sample {
+    Bytes quote;
+    std::vector<Bytes> endorsements;
+    TrustAnchors anchors;
+    Time now;
+};
+
+/// A TDX quote of version 4 with its collateral.
+[[nodiscard]] Result<Sample> tdx_sample(const Options& options);
+/// An SNP report (Milan, version 3) with VCEK, ASK, ARK and revocation list.
+[[nodiscard]] Result<Sample> snp_sample(const Options& options);
+
+/// The endorsements of a sample, recognised and parsed.
+[[nodiscard]] Result<Endorsements> parse_endorsements(const Sample& sample);
+
+}  // namespace attestd::bench
