@@ -65,13 +65,15 @@ std::vector<CaseFile> amd_case(const AmdKind& kind, Time now) {
     const SnpTcb tcb = SnpTcb::typical(kind.product);
     const Bytes leaf = vlek ? amd.vlek(kCspId, tcb) : amd.vcek(fields.chip_id, tcb);
     const Bytes intermediate = vlek ? amd.asvk() : amd.ask();
+    const Bytes root = amd.ark();
     return {{"report.bin", forge_report(fields, vlek ? amd.keys().vlek : amd.keys().vcek)},
             {"leaf.der", leaf},
             {"intermediate.der", intermediate},
-            {"root.der", amd.ark()},
+            {"root.der", root},
             {"crl.der", amd.crl(fresh_window(now))},
             {"table.bin", certificate_table({{vlek ? guid::kVlek : guid::kVcek, leaf},
-                                             {guid::kAsk, intermediate}})}};
+                                             {guid::kAsk, intermediate},
+                                             {guid::kArk, root}})}};
 }
 
 template <class Kinds>

@@ -22,7 +22,7 @@ struct CaseFile {
 
 /// The files of a case, with keys of the process's shared hierarchies, good at `now` and for 30 days:
 /// an Intel kind has quote.bin, collateral.json and root.der; an AMD kind report.bin, leaf.der,
-/// intermediate.der, root.der, crl.der and table.bin (leaf and intermediate as a host would hand them
+/// intermediate.der, root.der, crl.der and table.bin (the three certificates as a host would hand them
 /// over). Errc::bad_usage for a kind that does not exist.
 [[nodiscard]] Result<std::vector<CaseFile>> forge_case(std::string_view kind, Time now);
 
