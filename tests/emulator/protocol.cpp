@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -102,7 +103,8 @@ Result<DerivedKeyRequest> parse_key_request(std::string_view body) {
     ATTESTD_TRY(const std::int64_t guest_svn, integer(object, "guest_svn", kMaxU32));
     ATTESTD_TRY(const JsonValue tcb, object.required("tcb_version"));
     ATTESTD_CHECK(object.finish());
-    ATTESTD_TRY(const ByteArray<8> tcb_bytes, hex_member<8>(tcb));
+    ATTESTD_TRY(ByteArray<8> tcb_bytes, hex_member<8>(tcb));
+    std::reverse(tcb_bytes.begin(), tcb_bytes.end());  // written as a number: its last digits come first
     return DerivedKeyRequest{.guest_field_select = static_cast<std::uint64_t>(select),
                              .vmpl = static_cast<std::uint32_t>(vmpl),
                              .guest_svn = static_cast<std::uint32_t>(guest_svn),
