@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <functional>
+#include <map>
 #include <tuple>
 
 #include "quote/base/encoding.h"
@@ -204,15 +205,15 @@ Result<void> check_signed(const ParsedSnpReport& parsed) {
 
 SnpLeafOutcome verify_snp_leaf(const SnpReport& report, const Endorsements& endorsements, const TrustAnchors& anchors,
                                const SnpChainOptions& options, Time now) {
-    std::vector<Certificate> candidates;
-    const auto& all = endorsements.certificates();
-    std::copy_if(all.begin(), all.end(), std::back_inserter(candidates), may_be_leaf);
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [&](const Certificate& a, const Certificate& b) { return suits(a, report) > suits(b, report); });
+    // The one that suits best first; among equals, in the order given.
+    std::multimap<std::tuple<bool, bool>, const Certificate*, std::greater<>> candidates;
+    for (const Certificate& certificate : endorsements.certificates()) {
+        if (may_be_leaf(certificate)) candidates.emplace(suits(certificate, report), &certificate);
+    }
     SnpLeafOutcome out;
     Furthest furthest;
-    for (const Certificate& candidate : candidates) {
-        auto verified = verify_candidate(candidate, report, endorsements, anchors, options, now);
+    for (const auto& [suitability, candidate] : candidates) {
+        auto verified = verify_candidate(*candidate, report, endorsements, anchors, options, now);
         if (verified) {
             out.leaf = std::make_shared<const VerifiedSnpLeaf>(*std::move(verified));
             return out;
