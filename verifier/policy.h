@@ -91,6 +91,7 @@ struct SnpPolicy {
     std::uint32_t min_guest_svn = 0;
     /// By product ("Milan"); when given, a product without an entry is refused.
     std::optional<std::map<std::string, SnpMinimumTcb>> min_tcb;
+    bool any_min_tcb = false;
     std::vector<std::string> products;   ///< empty: every product with a pinned root
     bool allow_vcek = true, allow_vlek = true;
     std::optional<std::vector<std::string>> csp_ids;  ///< of a VLEK; not given: unpinned

@@ -68,6 +68,7 @@ bool below(const TcbVersion& have, const TcbMinimum& min) noexcept {
 }
 
 void appraise_min_tcb(ResultBuilder& out, const SnpPolicy& policy, const SnpReport& report, Product product) {
+    if (policy.any_min_tcb) return;
     if (!policy.min_tcb) {
         out.warning("min-tcb.unpinned", "no minimum TCB is given: old firmware would be accepted");
         return;
