@@ -227,14 +227,25 @@ void put_identity(Json& out, const EnclaveIdentity& identity) {
     out["levels"] = isv_levels_json(identity.levels);
 }
 
+// A document by itself must parse; within a collateral file a damaged one is shown as damaged, beside the
+// others.
+template <class Body>
+Result<void> put_document(Json& out, const Result<Body>& body, bool alone, void (*put)(Json&, const Body&)) {
+    if (body) put(out, *body);
+    else if (alone) return tl::make_unexpected(body.error());
+    else out["error"] = to_string(body.error());
+    return {};
+}
+
 Result<void> put_documents(Inspection& out, const Endorsements& all) {
+    const bool alone = all.tcb_infos().size() + all.qe_identities().size() == 1 && all.crls().empty();
     for (const SignedDocument& document : all.tcb_infos()) {
-        ATTESTD_TRY(const TcbInfo info, parse_tcb_info(document.text));
-        put_tcb_info(all.qe_identities().empty() ? out.fields : out.fields["tcb_info"], info);
+        Json& into = alone ? out.fields : out.fields["tcb_info"];
+        ATTESTD_CHECK(put_document(into, parse_tcb_info(document.text), alone, put_tcb_info));
     }
     for (const SignedDocument& document : all.qe_identities()) {
-        ATTESTD_TRY(const EnclaveIdentity identity, parse_enclave_identity(document.text));
-        put_identity(all.tcb_infos().empty() ? out.fields : out.fields["qe_identity"], identity);
+        Json& into = alone ? out.fields : out.fields["qe_identity"];
+        ATTESTD_CHECK(put_document(into, parse_enclave_identity(document.text), alone, put_identity));
     }
     return {};
 }
@@ -254,9 +265,13 @@ Result<Inspection> inspect_json(ByteView bytes) {
     if (!lists && all.tcb_infos().empty()) out.format = "qe-identity";
     ATTESTD_CHECK(put_documents(out, all));
     for (const GivenCrl& given : all.crls()) {
-        if (!given.crl) return tl::make_unexpected(given.crl.error());
+        Json& into = out.fields[given.role == CrlRole::root ? "root_ca_crl" : "pck_crl"];
+        if (!given.crl) {
+            into["error"] = to_string(given.crl.error());
+            continue;
+        }
         ATTESTD_TRY(const Inspection crl, inspect_crl(given.crl->der()));
-        out.fields[given.role == CrlRole::root ? "root_ca_crl" : "pck_crl"] = crl.fields;
+        into = crl.fields;
     }
     return out;
 }

@@ -108,9 +108,12 @@ std::string verdict_text(const AttestationResult& result) {
 }
 
 std::string human_text(const AttestationResult& result, const std::string& file) {
-    std::string out = fmt::format("{}  {}  {} grade, as of {}\n{}\n", result.format(), printable(file), grade_name(result.grade()),
-                                  to_rfc3339(result.verified_at()), verdict_text(result));
-    if (result.valid_until()) out += fmt::format("valid until {}\n", to_rfc3339(*result.valid_until()));
+    std::string out = fmt::format("{}  {}, as of {}\n{}", result.format(), printable(file), to_rfc3339(result.verified_at()),
+                                  verdict_text(result));
+    if (result.valid_until()) {
+        out += fmt::format(", {} grade, valid until {}", grade_name(result.grade()), to_rfc3339(*result.valid_until()));
+    }
+    out += '\n';
     for (const Finding& finding : result.findings()) {
         const std::string_view code = finding.severity == Severity::error ? "31" : finding.severity == Severity::warning ? "33" : "2";
         out += fmt::format("  {}  {}\n      {}\n", paint(code, fmt::format("{:<7}", severity_name(finding.severity))), finding.id,
