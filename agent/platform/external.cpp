@@ -50,9 +50,14 @@ Result<void> check_echo(const Evidence& evidence, const ReportData& asked) {
     return {};
 }
 
+// tcb_version travels as its eight bytes stand in a report, in hex: no reader has to know a byte order.
 std::string key_request(const DerivedKeyRequest& request) {
-    return fmt::format(R"({{"guest_field_select": {}, "vmpl": {}, "guest_svn": {}, "tcb_version": "{:016x}"}})",
-                       request.guest_field_select, request.vmpl, request.guest_svn, request.tcb_version);
+    ByteArray<8> tcb{};
+    for (std::size_t i = 0; i < tcb.size(); ++i) {
+        tcb[i] = static_cast<std::uint8_t>(request.tcb_version >> (8 * i));
+    }
+    return fmt::format(R"({{"guest_field_select": {}, "vmpl": {}, "guest_svn": {}, "tcb_version": "{}"}})",
+                       request.guest_field_select, request.vmpl, request.guest_svn, to_hex(tcb));
 }
 
 UnixRequest post(std::string target, const std::string& body) {

@@ -152,6 +152,7 @@ Result<RecoveryParams> read_params(ByteView params) {
 
 Result<Bio> bio_over(ByteView pem) {
     if (pem.size() > kMaxPemLen) return fail(Errc::too_large, "a recovery key in PEM is under 4096 bytes");
+    if (pem.empty()) return fail(Errc::bad_encoding, "an empty text is no recovery key");
     Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     if (!bio) return fail_crypto("reading PEM");
     return bio;

@@ -55,9 +55,11 @@ Result<Secret> hkdf(const Secret& ikm, ByteView salt, std::string_view info, std
     ATTESTD_TRY(Secret out, Secret::zeroed(len));
     const EvpKdfCtx ctx(EVP_KDF_CTX_new(hkdf_algorithm()));
     const bool good = ctx && ikm.expose([&](ByteView key) {
+        // An absent salt ends the list one earlier: OpenSSL does not take an empty one.
         const std::array<OSSL_PARAM, 5> params{
             sha256_name(OSSL_KDF_PARAM_DIGEST), octets(OSSL_KDF_PARAM_KEY, key),
-            octets(OSSL_KDF_PARAM_SALT, salt), octets(OSSL_KDF_PARAM_INFO, as_bytes(info)),
+            octets(OSSL_KDF_PARAM_INFO, as_bytes(info)),
+            salt.empty() ? OSSL_PARAM_construct_end() : octets(OSSL_KDF_PARAM_SALT, salt),
             OSSL_PARAM_construct_end()};
         return out.fill([&](std::span<std::uint8_t> to) {
             return EVP_KDF_derive(ctx.get(), to.data(), to.size(), params.data()) == 1;
