@@ -19,9 +19,9 @@ namespace attestd {
 struct UnixRequest {
     std::string method = "GET";
     std::string target = "/";            ///< origin form; visible ASCII without blanks
-    std::string content_type;            ///< sent when the body is not empty
-    std::string accept;                  ///< sent when not empty
-    std::string if_none_match;           ///< sent when not empty
+    std::string content_type{};          ///< sent when the body is not empty
+    std::string accept{};                ///< sent when not empty
+    std::string if_none_match{};         ///< sent when not empty
     ByteView body{};                     ///< lives until the exchange returns
 };
 
