@@ -19,7 +19,9 @@ Json tcb_json(const SnpReport& report, const ByteArray<8>& tcb) {
     return fields_of(decode_tcb(*report.product, tcb));
 }
 
-std::string version_text(const SnpVersion& v) { return fmt::format("{}.{}.{}", v.major, v.minor, v.build); }
+std::string version_text(const SnpVersion& v) {
+    return fmt::format("{}.{}.{}", v.major, v.minor, v.build);
+}
 
 void put_header(Json& out, const QuoteHeader& header) {
     out["version"] = header.version;
@@ -55,7 +57,8 @@ void put_td_report(Json& out, const TdReport& td) {
     out["mrconfigid"] = to_hex(td.mr_config_id);
     out["mrowner"] = to_hex(td.mr_owner);
     out["mrownerconfig"] = to_hex(td.mr_owner_config);
-    for (std::size_t i = 0; i < td.rtmr.size(); ++i) out[fmt::format("rtmr{}", i)] = to_hex(td.rtmr.at(i));
+    for (std::size_t i = 0; i < td.rtmr.size(); ++i)
+        out[fmt::format("rtmr{}", i)] = to_hex(td.rtmr.at(i));
     out["report_data"] = to_hex(td.report_data);
     if (td.tee_tcb_svn2) out["tee_tcb_svn2"] = to_hex(*td.tee_tcb_svn2);
     if (td.mr_service_td) out["mrservicetd"] = to_hex(*td.mr_service_td);
@@ -63,7 +66,9 @@ void put_td_report(Json& out, const TdReport& td) {
 }
 
 Json intel_tcb_json(const IntelTcb& tcb) {
-    const auto text = [](const std::optional<std::string>& value) { return value ? Json(*value) : Json(nullptr); };
+    const auto text = [](const std::optional<std::string>& value) {
+        return value ? Json(*value) : Json(nullptr);
+    };
     Json out;
     out["status"] = tcb.status;
     out["platform"] = text(tcb.platform);
@@ -93,7 +98,9 @@ Json tcb_json(const TcbState& state) {
 Json findings_json(const Findings& findings) {
     Json out = Json::array();
     for (const Finding& finding : findings) {
-        out.push_back({{"id", finding.id}, {"severity", severity_name(finding.severity)}, {"detail", finding.detail}});
+        out.push_back({{"id", finding.id},
+                       {"severity", severity_name(finding.severity)},
+                       {"detail", finding.detail}});
     }
     return out;
 }
@@ -126,8 +133,10 @@ Json fields_of(const EnclaveReport& report) {
 Json fields_of(const IntelQuote& quote) {
     Json out;
     put_header(out, quote.header);
-    if (const auto* td = std::get_if<TdReport>(&quote.body)) put_td_report(out, *td);
-    else out.update(fields_of(std::get<EnclaveReport>(quote.body)));
+    if (const auto* td = std::get_if<TdReport>(&quote.body))
+        put_td_report(out, *td);
+    else
+        out.update(fields_of(std::get<EnclaveReport>(quote.body)));
     return out;
 }
 
@@ -153,7 +162,8 @@ Json fields_of(const LocalTdReport& report) {
     out["mrconfigid"] = to_hex(report.td_info.mr_config_id);
     out["mrowner"] = to_hex(report.td_info.mr_owner);
     out["mrownerconfig"] = to_hex(report.td_info.mr_owner_config);
-    for (std::size_t i = 0; i < 4; ++i) out[fmt::format("rtmr{}", i)] = to_hex(report.td_info.rtmr.at(i));
+    for (std::size_t i = 0; i < 4; ++i)
+        out[fmt::format("rtmr{}", i)] = to_hex(report.td_info.rtmr.at(i));
     out["mrservicetd"] = to_hex(report.td_info.mr_service_td);
     if (report.td_info.valid != 0) {
         out["td_id"] = to_hex(report.td_info.td_id);
@@ -224,25 +234,31 @@ Json fields_of(const AmdLeafExtension& leaf) {
     out["struct_version"] = leaf.struct_version;
     out["product_name"] = leaf.product_text;
     out["tcb"] = fields_of(leaf.tcb);
-    if (leaf.is_vcek()) out["hwid"] = to_hex(leaf.hw_id);
-    else out["csp_id"] = leaf.csp_id;
+    if (leaf.is_vcek())
+        out["hwid"] = to_hex(leaf.hw_id);
+    else
+        out["csp_id"] = leaf.csp_id;
     return out;
 }
 
 Json to_json(const AttestationResult& result) {
     Json out;
     const Verdict verdict = result.verdict();
-    out["accepted"] = verdict == Verdict::undecided ? Json(nullptr) : Json(verdict == Verdict::accepted);
+    out["accepted"] =
+        verdict == Verdict::undecided ? Json(nullptr) : Json(verdict == Verdict::accepted);
     out["tee"] = tee_name(result.tee());
     out["format"] = result.format();
     out["grade"] = grade_name(result.grade());
     out["verified_at"] = to_rfc3339(result.verified_at());
-    out["valid_until"] = result.valid_until() ? Json(to_rfc3339(*result.valid_until())) : Json(nullptr);
+    out["valid_until"] =
+        result.valid_until() ? Json(to_rfc3339(*result.valid_until())) : Json(nullptr);
     out["tcb"] = tcb_json(result.tcb());
     out["findings"] = findings_json(result.findings());
     out["claims"] = Json::object();
-    if (const auto* quote = std::get_if<IntelQuote>(&result.claims())) out["claims"] = fields_of(*quote);
-    if (const auto* report = std::get_if<SnpReport>(&result.claims())) out["claims"] = fields_of(*report);
+    if (const auto* quote = std::get_if<IntelQuote>(&result.claims()))
+        out["claims"] = fields_of(*quote);
+    if (const auto* report = std::get_if<SnpReport>(&result.claims()))
+        out["claims"] = fields_of(*report);
     return out;
 }
 

@@ -1,5 +1,5 @@
-// Claims and decoded formats as JSON, under the names that DESIGN fixes for `fields` and `claims`: bytes in
-// lower-case hexadecimal, flags as true and false, 64-bit words as "0x...".
+// Claims and decoded formats as JSON, under the names that DESIGN fixes for `fields` and `claims`:
+// bytes in lower-case hexadecimal, flags as true and false, 64-bit words as "0x...".
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

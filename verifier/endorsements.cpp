@@ -33,7 +33,8 @@ Result<std::vector<Certificate>> parse_chain(std::string_view pem) {
     ATTESTD_TRY(const auto blocks, parse_pem(pem, PemStyle::exact));
     std::vector<Certificate> chain;
     for (const PemBlock& block : blocks) {
-        if (block.label != "CERTIFICATE") return fail(Errc::chain_malformed, "the chain holds a " + block.label);
+        if (block.label != "CERTIFICATE")
+            return fail(Errc::chain_malformed, "the chain holds a " + block.label);
         ATTESTD_TRY(auto certificate, Certificate::parse(block.der));
         chain.push_back(std::move(certificate));
     }
@@ -44,7 +45,8 @@ Result<std::vector<Certificate>> parse_chain(std::string_view pem) {
 Result<Crl> parse_crl_text(std::string_view text) {
     if (!looks_like_pem(as_bytes(text))) return Crl::parse(decode_text_form(as_bytes(text)));
     ATTESTD_TRY(const auto blocks, parse_pem(text, PemStyle::exact));
-    if (blocks.size() != 1 || blocks[0].label != "X509 CRL") return fail(Errc::bad_encoding, "not one PEM revocation list");
+    if (blocks.size() != 1 || blocks[0].label != "X509 CRL")
+        return fail(Errc::bad_encoding, "not one PEM revocation list");
     return Crl::parse(blocks[0].der);
 }
 
@@ -66,7 +68,8 @@ class CollateralFile {
         ATTESTD_TRY(const auto signature, text(fmt::format("{}_signature", prefix)));
         ATTESTD_TRY(const auto chain, text(fmt::format("{}_issuer_chain", prefix)));
         if (!body) return std::nullopt;
-        SignedDocument out{*std::move(body), fail(Errc::bad_encoding, "the signature is absent"), {}};
+        SignedDocument out{
+            *std::move(body), fail(Errc::bad_encoding, "the signature is absent"), {}};
         if (signature) out.signature = from_hex(*signature, fmt::format("{}_signature", prefix));
         if (chain) out.chain = parse_chain(*chain);
         return out;
@@ -103,7 +106,8 @@ Result<CollateralChains> collateral_chains(CollateralFile& file) {
 }  // namespace
 
 Result<void> Endorsements::add(ByteView bytes, std::string_view name) {
-    if (bytes.size() > kMaxEndorsementLen) return fail(Errc::too_large, fmt::format("{}: over 4 MiB", name));
+    if (bytes.size() > kMaxEndorsementLen)
+        return fail(Errc::too_large, fmt::format("{}: over 4 MiB", name));
     // On failure nothing stays behind of a file that was half read.
     Endorsements before = *this;
     if (auto added = add_recognised(bytes, name); !added) {
@@ -125,7 +129,8 @@ Result<void> Endorsements::add_recognised(ByteView bytes, std::string_view name)
     if (decoded.size() > kSnpReportLen && looks_like_snp_report(decoded)) {
         return add_table(ByteView(decoded).subspan(kSnpReportLen));
     }
-    return fail(Errc::unknown_format, "no certificate, revocation list, certificate table or collateral is recognised");
+    return fail(Errc::unknown_format,
+                "no certificate, revocation list, certificate table or collateral is recognised");
 }
 
 Result<void> Endorsements::add_pem(ByteView bytes) {
@@ -155,24 +160,29 @@ Result<void> Endorsements::add_table(ByteView bytes) {
     for (const CertTableEntry& entry : entries) {
         if (entry.kind == CertTableEntryKind::other) continue;
         auto added = looks_like_pem(entry.data) ? add_pem(entry.data) : add_der(entry.data);
-        const bool leaf = entry.kind == CertTableEntryKind::vcek || entry.kind == CertTableEntryKind::vlek;
-        // Hosts have been seen to supply malformed issuers; those may come from elsewhere, a leaf may not.
+        const bool leaf =
+            entry.kind == CertTableEntryKind::vcek || entry.kind == CertTableEntryKind::vlek;
+        // Hosts have been seen to supply malformed issuers; those may come from elsewhere, a leaf
+        // may not.
         if (!added && leaf) return fail_in(entry.guid, added.error());
     }
     return {};
 }
 
 Result<void> Endorsements::add_json(std::string_view text, std::string_view name) {
-    for (const auto& [key, documents] : {std::pair{"tcbInfo", &tcb_infos_}, std::pair{"enclaveIdentity", &qe_identities_}}) {
+    for (const auto& [key, documents] :
+         {std::pair{"tcbInfo", &tcb_infos_}, std::pair{"enclaveIdentity", &qe_identities_}}) {
         if (!json_has_outer_key(text, key)) continue;
         ATTESTD_TRY(const SignedJsonParts parts, split_signed_json(text, key));
         documents->push_back({std::string(parts.body), from_hex(parts.signature, "signature"), {}});
         return {};
     }
     if (!json_has_outer_key(text, "tcb_info") && !json_has_outer_key(text, "qe_identity")) {
-        return fail(Errc::unknown_format, "JSON, but neither a TCB info, an enclave identity nor a collateral file");
+        return fail(Errc::unknown_format,
+                    "JSON, but neither a TCB info, an enclave identity nor a collateral file");
     }
-    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, std::string(name), kCollateralLimits));
+    ATTESTD_TRY(const JsonDocument document,
+                JsonDocument::parse(text, std::string(name), kCollateralLimits));
     ATTESTD_TRY(auto object, document.root().object());
     CollateralFile file(std::move(object));
     ATTESTD_TRY(auto tcb_info, file.document("tcb_info"));
@@ -181,7 +191,8 @@ Result<void> Endorsements::add_json(std::string_view text, std::string_view name
     if (qe_identity) qe_identities_.push_back(*std::move(qe_identity));
     ATTESTD_TRY(auto chains, collateral_chains(file));
     std::move(chains.crls.begin(), chains.crls.end(), std::back_inserter(crls_));
-    std::move(chains.certificates.begin(), chains.certificates.end(), std::back_inserter(certificates_));
+    std::move(chains.certificates.begin(), chains.certificates.end(),
+              std::back_inserter(certificates_));
     return {};
 }
 

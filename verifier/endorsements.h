@@ -1,8 +1,8 @@
 // Endorsements: everything that vendors sign about platforms, gathered from wherever it was given.
 //
-// Add bytes in any mix and any order; each piece is recognised by what it is. Certificates and lists are
-// decoded here, once; believing them happens later and elsewhere. A damaged member of a collateral file is
-// kept as damaged, so that the step which needs it can refuse by name.
+// Add bytes in any mix and any order; each piece is recognised by what it is. Certificates and
+// lists are decoded here, once; believing them happens later and elsewhere. A damaged member of a
+// collateral file is kept as damaged, so that the step which needs it can refuse by name.
 #pragma once
 
 #include <optional>
@@ -28,24 +28,29 @@ struct GivenCrl {
     Result<std::vector<Certificate>> chain = std::vector<Certificate>{};
 };
 
-/// A signed JSON document of Intel's, as served: the exact signed text, its signature and its chain.
+/// A signed JSON document of Intel's, as served: the exact signed text, its signature and its
+/// chain.
 struct SignedDocument {
-    std::string text;       ///< the signed bytes, from `{` to `}`
+    std::string text;         ///< the signed bytes, from `{` to `}`
     Result<Bytes> signature;  ///< r then s, big-endian; the error when it is not hexadecimal
     Result<std::vector<Certificate>> chain;  ///< signer, root; empty when given apart
 };
 
 class Endorsements final {
  public:
-    /// Recognises and adds `bytes`: PEM, DER or hexadecimal certificates and CRLs, an SNP certificate
-    /// table (also behind its report), a TCB info or enclave identity document, or the one-file
-    /// collateral JSON. Errc::unknown_format, or the error of the format it was recognised as; nothing
-    /// was added then. `name` is for error texts.
+    /// Recognises and adds `bytes`: PEM, DER or hexadecimal certificates and CRLs, an SNP
+    /// certificate table (also behind its report), a TCB info or enclave identity document, or the
+    /// one-file collateral JSON. Errc::unknown_format, or the error of the format it was recognised
+    /// as; nothing was added then. `name` is for error texts.
     [[nodiscard]] Result<void> add(ByteView bytes, std::string_view name);
 
-    [[nodiscard]] const std::vector<Certificate>& certificates() const noexcept { return certificates_; }
+    [[nodiscard]] const std::vector<Certificate>& certificates() const noexcept {
+        return certificates_;
+    }
     [[nodiscard]] const std::vector<GivenCrl>& crls() const noexcept { return crls_; }
-    [[nodiscard]] const std::vector<SignedDocument>& tcb_infos() const noexcept { return tcb_infos_; }
+    [[nodiscard]] const std::vector<SignedDocument>& tcb_infos() const noexcept {
+        return tcb_infos_;
+    }
     [[nodiscard]] const std::vector<SignedDocument>& qe_identities() const noexcept {
         return qe_identities_;
     }

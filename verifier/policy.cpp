@@ -14,11 +14,12 @@ namespace {
 constexpr std::size_t kMaxListLen = 4096;
 constexpr JsonLimits kLimits{std::size_t{1} << 20, 16};
 
-// Members of one policy object. A member that is absent leaves the target as it is; in a strict policy a
-// reference value must be there.
+// Members of one policy object. A member that is absent leaves the target as it is; in a strict
+// policy a reference value must be there.
 class Members {
  public:
-    Members(JsonObject object, PolicyStrictness strictness) : object_(std::move(object)), strictness_(strictness) {}
+    Members(JsonObject object, PolicyStrictness strictness)
+        : object_(std::move(object)), strictness_(strictness) {}
 
     Result<void> flag(std::string_view key, bool& out) {
         const auto value = object_.optional(key);
@@ -36,7 +37,8 @@ class Members {
         return {};
     }
 
-    // 64-bit fields are numbers written "0x...": bare digits could be taken for bytes in memory order.
+    // 64-bit fields are numbers written "0x...": bare digits could be taken for bytes in memory
+    // order.
     template <class Out>
     Result<void> bits(std::string_view key, Out& out) {
         const auto value = object_.optional(key);
@@ -63,7 +65,9 @@ class Members {
             out.kind = ReferenceValues<N>::Kind::any;
             return {};
         }
-        if (!value->is_array()) return value->fail_here(Errc::bad_config, "expected is a list of hexadecimal values, or \"any\"");
+        if (!value->is_array())
+            return value->fail_here(Errc::bad_config,
+                                    "expected is a list of hexadecimal values, or \"any\"");
         ATTESTD_TRY(out.values, (parse_values<N>(*value)));
         out.kind = ReferenceValues<N>::Kind::listed;
         return {};
@@ -81,13 +85,17 @@ class Members {
     [[nodiscard]] Result<void> demand(std::string_view key) const {
         if (strictness_ == PolicyStrictness::lenient) return {};
         return object_.value().fail_here(
-            Errc::bad_config, fmt::format("\"{}\" is missing: give its reference values, or \"any\" to accept every value", key));
+            Errc::bad_config,
+            fmt::format(
+                "\"{}\" is missing: give its reference values, or \"any\" to accept every value",
+                key));
     }
 
     static Result<void> expect_any(const JsonValue& value) {
         ATTESTD_TRY(const std::string text, value.text());
         if (text == "any") return {};
-        return value.fail_here(Errc::bad_config, "expected is a list of values, or the word \"any\"");
+        return value.fail_here(Errc::bad_config,
+                               "expected is a list of values, or the word \"any\"");
     }
 
     [[nodiscard]] JsonObject& object() noexcept { return object_; }
@@ -121,7 +129,8 @@ class Members {
     static Result<std::uint64_t> parse_bits(const JsonValue& value) {
         ATTESTD_TRY(const std::string text, value.text());
         if (!text.starts_with("0x") || text.size() < 3 || text.size() > 18) {
-            return value.fail_here(Errc::bad_config, "expected is a number as \"0x1f\", at most 64 bits");
+            return value.fail_here(Errc::bad_config,
+                                   "expected is a number as \"0x1f\", at most 64 bits");
         }
         const std::string digits = std::string(18 - text.size(), '0') + text.substr(2);
         ATTESTD_TRY(const auto bytes, array_from_hex<8>(digits, value.where()));
@@ -147,14 +156,17 @@ const auto kStatusText = [](const JsonValue& value, const std::string& text) -> 
 
 const auto kProductText = [](const JsonValue& value, const std::string& text) -> Result<void> {
     if (product_from_name(text)) return {};
-    return value.fail_here(Errc::bad_config, fmt::format("\"{}\" is not a product; known are Milan, Genoa and Turin", text));
+    return value.fail_here(
+        Errc::bad_config,
+        fmt::format("\"{}\" is not a product; known are Milan, Genoa and Turin", text));
 };
 
 Result<void> parse_intel_tcb(Members& in, IntelTcbPolicy& out) {
     ATTESTD_CHECK(in.texts("allowed_tcb_statuses", out.allowed_tcb_statuses, kStatusText));
     ATTESTD_CHECK(in.texts("allowed_advisories", out.allowed_advisories, kAnyText));
     ATTESTD_CHECK(in.number("grace_days", out.grace_days, 3650));
-    return in.number("min_tcb_evaluation_data_number", out.min_tcb_evaluation_data_number, INT32_MAX);
+    return in.number("min_tcb_evaluation_data_number", out.min_tcb_evaluation_data_number,
+                     INT32_MAX);
 }
 
 Result<TdxPolicy> parse_tdx(Members in) {
@@ -285,7 +297,8 @@ Result<void> parse_snp_numbers(Members& in, SnpPolicy& out) {
     ATTESTD_CHECK(in.bits("mit_vector", out.mit_vector));
     if (const auto value = in.object().optional("min_version")) {
         ATTESTD_TRY(const auto parts, value->array(3));
-        if (parts.size() != 3) return value->fail_here(Errc::bad_config, "expected is [major, minor, build]");
+        if (parts.size() != 3)
+            return value->fail_here(Errc::bad_config, "expected is [major, minor, build]");
         for (std::size_t i = 0; i < 3; ++i) {
             ATTESTD_TRY(const std::int64_t number, parts[i].integer(0, 255));
             out.min_version.at(i) = static_cast<std::uint8_t>(number);
@@ -304,7 +317,8 @@ Result<void> parse_snp_numbers(Members& in, SnpPolicy& out) {
 
 Result<SnpPolicy> parse_snp(Members in, PolicyStrictness strictness) {
     SnpPolicy out;
-    // A file speaks for itself: the level that firmware and kernel run at, unless it says otherwise.
+    // A file speaks for itself: the level that firmware and kernel run at, unless it says
+    // otherwise.
     out.vmpl = {0};
     ATTESTD_CHECK(parse_snp_switches(in, out));
     ATTESTD_CHECK(parse_snp_numbers(in, out));
@@ -323,7 +337,8 @@ Result<SnpPolicy> parse_snp(Members in, PolicyStrictness strictness) {
     return out;
 }
 
-Result<std::optional<Members>> section(JsonObject& root, std::string_view key, PolicyStrictness strictness) {
+Result<std::optional<Members>> section(JsonObject& root, std::string_view key,
+                                       PolicyStrictness strictness) {
     const auto value = root.optional(key);
     if (!value) return std::nullopt;
     ATTESTD_TRY(JsonObject object, value->object());
@@ -332,8 +347,10 @@ Result<std::optional<Members>> section(JsonObject& root, std::string_view key, P
 
 }  // namespace
 
-Result<AppraisalPolicy> parse_appraisal_policy(std::string_view text, std::string name, PolicyStrictness strictness) {
-    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, std::move(name), kLimits, JsonComments::allowed));
+Result<AppraisalPolicy> parse_appraisal_policy(std::string_view text, std::string name,
+                                               PolicyStrictness strictness) {
+    ATTESTD_TRY(const JsonDocument document,
+                JsonDocument::parse(text, std::move(name), kLimits, JsonComments::allowed));
     ATTESTD_TRY(JsonObject root, document.root().object());
     static_cast<void>(root.optional("$schema"));
     ATTESTD_TRY(auto tdx, section(root, "tdx", strictness));
@@ -341,7 +358,9 @@ Result<AppraisalPolicy> parse_appraisal_policy(std::string_view text, std::strin
     ATTESTD_TRY(auto sgx, section(root, "sgx", strictness));
     ATTESTD_CHECK(root.finish());
     if (!tdx && !snp && !sgx) {
-        return document.root().fail_here(Errc::bad_config, "the policy accepts nothing: it needs a member \"tdx\", \"snp\" or \"sgx\"");
+        return document.root().fail_here(
+            Errc::bad_config,
+            "the policy accepts nothing: it needs a member \"tdx\", \"snp\" or \"sgx\"");
     }
     AppraisalPolicy out;
     out.names_tdx = tdx.has_value();

@@ -1,8 +1,8 @@
 // AppraisalPolicy: what verified claims must say to be accepted (RFC 9334).
 //
-// Keys and defaults are those of `spec/tdx.md` section 7 and `spec/snp.md` section 11. The defaults here
-// are the baseline of `attestctl verify`: everything that needs no reference value is judged strictly;
-// reference values that are not given are reported as unpinned.
+// Keys and defaults are those of `spec/tdx.md` section 7 and `spec/snp.md` section 11. The defaults
+// here are the baseline of `attestctl verify`: everything that needs no reference value is judged
+// strictly; reference values that are not given are reported as unpinned.
 #pragma once
 
 #include <algorithm>
@@ -27,15 +27,18 @@ struct ReferenceValues {
     std::vector<ByteArray<N>> values;  ///< used when listed; an empty list accepts nothing
 
     [[nodiscard]] bool allows(const ByteArray<N>& value) const noexcept {
-        return kind != Kind::listed || std::find(values.begin(), values.end(), value) != values.end();
+        return kind != Kind::listed ||
+               std::find(values.begin(), values.end(), value) != values.end();
     }
 };
 
 /// What the two policies about Intel evidence share.
 struct IntelTcbPolicy {
     std::vector<std::string> allowed_tcb_statuses{"UpToDate"};  ///< never "Revoked"
-    std::vector<std::string> allowed_advisories;  ///< lets SWHardeningNeeded pass when all are listed
-    std::int64_t grace_days = 0;  ///< days for which OutOfDate passes after the platform fell behind
+    std::vector<std::string>
+        allowed_advisories;  ///< lets SWHardeningNeeded pass when all are listed
+    std::int64_t grace_days =
+        0;  ///< days for which OutOfDate passes after the platform fell behind
     std::int64_t min_tcb_evaluation_data_number = 0;
 };
 
@@ -44,8 +47,8 @@ struct TdxPolicy {
     bool allow_debug = false;
     bool allow_migratable = false;
     bool require_sept_ve_disable = true;
-    std::optional<std::uint64_t> xfam;                ///< exact
-    std::optional<std::uint64_t> td_attributes;       ///< exact, under the mask
+    std::optional<std::uint64_t> xfam;           ///< exact
+    std::optional<std::uint64_t> td_attributes;  ///< exact, under the mask
     std::uint64_t td_attributes_mask = ~std::uint64_t{0};
     ReferenceValues<48> mrtd, mrseam, mrconfigid, mrowner, mrownerconfig, mrservicetd;
     std::array<ReferenceValues<48>, 4> rtmr;
@@ -87,12 +90,12 @@ struct SnpPolicy {
     std::array<std::uint8_t, 3> min_version{};  ///< firmware major, minor, build
     std::vector<std::uint32_t> vmpl{0, 1, 2, 3};
     std::uint64_t platform_info_required = 0, platform_info_forbidden = 0;
-    std::uint64_t mit_vector = 0;      ///< bits that CURRENT and LAUNCH must have; needs version 5
+    std::uint64_t mit_vector = 0;  ///< bits that CURRENT and LAUNCH must have; needs version 5
     std::uint32_t min_guest_svn = 0;
     /// By product ("Milan"); when given, a product without an entry is refused.
     std::optional<std::map<std::string, SnpMinimumTcb>> min_tcb;
     bool any_min_tcb = false;
-    std::vector<std::string> products;   ///< empty: every product with a pinned root
+    std::vector<std::string> products;  ///< empty: every product with a pinned root
     bool allow_vcek = true, allow_vlek = true;
     std::optional<std::vector<std::string>> csp_ids;  ///< of a VLEK; not given: unpinned
     bool any_csp_id = false;
@@ -113,13 +116,15 @@ struct AppraisalPolicy {
 };
 
 enum class PolicyStrictness : std::uint8_t {
-    lenient,  ///< `attestctl verify --policy`: a reference value may be left out and is then unpinned
+    lenient,  ///< `attestctl verify --policy`: a reference value may be left out and is then
+              ///< unpinned
     strict,   ///< the daemon: every reference value is a list or "any" in so many words
 };
 
-/// Parses a policy file (JSON with comments). `name` is its path, for error texts, which say line and
-/// expectation. Errc::bad_config and the JSON errors.
-[[nodiscard]] Result<AppraisalPolicy> parse_appraisal_policy(std::string_view text, std::string name,
+/// Parses a policy file (JSON with comments). `name` is its path, for error texts, which say line
+/// and expectation. Errc::bad_config and the JSON errors.
+[[nodiscard]] Result<AppraisalPolicy> parse_appraisal_policy(std::string_view text,
+                                                             std::string name,
                                                              PolicyStrictness strictness);
 
 }  // namespace attestd

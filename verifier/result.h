@@ -1,8 +1,9 @@
-// AttestationResult: what a verifier concluded (RFC 9334), and AffirmingResult: the one kind of it that
-// opens anything.
+// AttestationResult: what a verifier concluded (RFC 9334), and AffirmingResult: the one kind of it
+// that opens anything.
 //
 // An AffirmingResult cannot be made but from an accepted AttestationResult, and an accepted
-// AttestationResult cannot be made but by appraising VerifiedEvidence: skipping a step does not compile.
+// AttestationResult cannot be made but by appraising VerifiedEvidence: skipping a step does not
+// compile.
 #pragma once
 
 #include <memory>
@@ -52,7 +53,9 @@ class AttestationResult final {
  public:
     [[nodiscard]] Verdict verdict() const noexcept { return verdict_; }
     [[nodiscard]] Tee tee() const noexcept { return tee_; }
-    [[nodiscard]] const std::string& format() const noexcept { return format_; }  ///< "tdx-quote-v4"
+    [[nodiscard]] const std::string& format() const noexcept {
+        return format_;
+    }  ///< "tdx-quote-v4"
     [[nodiscard]] Grade grade() const noexcept { return grade_; }
     [[nodiscard]] Time verified_at() const noexcept { return verified_at_; }
     /// The earliest end of everything the result rests on; empty when it was not accepted.
@@ -63,7 +66,8 @@ class AttestationResult final {
     /// SHA-256 of the signed part of the evidence: what audit records and status call it.
     [[nodiscard]] const Sha256& evidence_digest() const noexcept { return evidence_digest_; }
 
-    /// The result as a key that opens. Errc::not_affirming, naming the first error, unless accepted.
+    /// The result as a key that opens. Errc::not_affirming, naming the first error, unless
+    /// accepted.
     [[nodiscard]] Result<AffirmingResult> affirming() const;
 
  private:

@@ -35,8 +35,10 @@ class Scanner {
         if (!take('"')) return std::nullopt;
         const std::size_t start = at_;
         for (; at_ < text_.size(); ++at_) {
-            if (text_[at_] == '\\') ++at_;
-            else if (text_[at_] == '"') return text_.substr(start, at_++ - start);
+            if (text_[at_] == '\\')
+                ++at_;
+            else if (text_[at_] == '"')
+                return text_.substr(start, at_++ - start);
         }
         return std::nullopt;
     }
@@ -92,7 +94,8 @@ Result<void> each_member(std::string_view text, Take take) {
         if (!value) return bad(in, "a value is expected, nested at most 32 deep");
         ATTESTD_CHECK(take(*key, *value));
     } while (in.take(','));
-    if (!in.take('}') || !in.done()) return bad(in, "the object must end here, and the text with it");
+    if (!in.take('}') || !in.done())
+        return bad(in, "the object must end here, and the text with it");
     return {};
 }
 
@@ -100,17 +103,25 @@ Result<void> each_member(std::string_view text, Take take) {
 
 Result<SignedJsonParts> split_signed_json(std::string_view text, std::string_view body_key) {
     SignedJsonParts out;
-    ATTESTD_CHECK(each_member(text, [&](std::string_view key, std::string_view value) -> Result<void> {
-        std::string_view* const slot = key == body_key ? &out.body : key == "signature" ? &out.signature : nullptr;
-        if (slot == nullptr) return fail(Errc::unknown_key, fmt::format("signed document: key \"{}\"", key));
-        if (!slot->empty()) return fail(Errc::duplicate_key, fmt::format("signed document: key \"{}\"", key));
-        *slot = value;
-        return {};
-    }));
+    ATTESTD_CHECK(
+        each_member(text, [&](std::string_view key, std::string_view value) -> Result<void> {
+            std::string_view* const slot = key == body_key      ? &out.body
+                                           : key == "signature" ? &out.signature
+                                                                : nullptr;
+            if (slot == nullptr)
+                return fail(Errc::unknown_key, fmt::format("signed document: key \"{}\"", key));
+            if (!slot->empty())
+                return fail(Errc::duplicate_key, fmt::format("signed document: key \"{}\"", key));
+            *slot = value;
+            return {};
+        }));
     if (out.body.empty() || out.signature.empty()) {
-        return fail(Errc::missing_key, fmt::format("signed document: \"{}\" and \"signature\" must be there", body_key));
+        return fail(
+            Errc::missing_key,
+            fmt::format("signed document: \"{}\" and \"signature\" must be there", body_key));
     }
-    if (!out.body.starts_with('{')) return fail(Errc::wrong_type, "signed document: the body is not an object");
+    if (!out.body.starts_with('{'))
+        return fail(Errc::wrong_type, "signed document: the body is not an object");
     if (out.signature.size() < 2 || !out.signature.starts_with('"')) {
         return fail(Errc::wrong_type, "signed document: the signature is not text");
     }

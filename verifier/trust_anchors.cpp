@@ -22,7 +22,8 @@ consteval Sha256 pin(std::string_view hex) {
 }
 
 // SHA-256 of the roots' SubjectPublicKeyInfo. Intel uses one key in two certificates.
-constexpr Sha256 kIntelSgxRoot = pin("a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e");
+constexpr Sha256 kIntelSgxRoot =
+    pin("a0af031289f5d5d4132f9186068a7fc13628633ba235777472e29b6b6c67a49e");
 
 struct AmdRoot {
     std::string_view product;
@@ -37,7 +38,8 @@ constexpr std::array<AmdRoot, 3> kAmdRoots{{
 Result<Certificate> parse_any_certificate(ByteView bytes) {
     if (!looks_like_pem(bytes)) return Certificate::parse(bytes);
     ATTESTD_TRY(const auto blocks, parse_pem(as_text(bytes), PemStyle::file));
-    if (blocks.size() != 1) return fail(Errc::chain_malformed, "a trust anchor file holds exactly one certificate");
+    if (blocks.size() != 1)
+        return fail(Errc::chain_malformed, "a trust anchor file holds exactly one certificate");
     return Certificate::parse(blocks[0].der);
 }
 
@@ -62,9 +64,11 @@ std::optional<Grade> TrustAnchors::intel_root(const Sha256& spki) const noexcept
     return is_added(spki) ? std::optional(Grade::test) : std::nullopt;
 }
 
-std::optional<Grade> TrustAnchors::amd_root(const Sha256& spki, std::string_view product) const noexcept {
+std::optional<Grade> TrustAnchors::amd_root(const Sha256& spki,
+                                            std::string_view product) const noexcept {
     for (const AmdRoot& root : kAmdRoots) {
-        if (root.spki == spki) return root.product == product ? std::optional(Grade::production) : std::nullopt;
+        if (root.spki == spki)
+            return root.product == product ? std::optional(Grade::production) : std::nullopt;
     }
     return is_added(spki) ? std::optional(Grade::test) : std::nullopt;
 }

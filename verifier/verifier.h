@@ -1,7 +1,7 @@
 // Verifier: evidence in, attestation result out.
 //
-// `LocalVerifier` does everything in this process: no network, no clock, no environment. Whatever it
-// needs (endorsements, trust anchors, policy, the time) is handed to it.
+// `LocalVerifier` does everything in this process: no network, no clock, no environment. Whatever
+// it needs (endorsements, trust anchors, policy, the time) is handed to it.
 #pragma once
 
 #include <memory>
@@ -28,9 +28,9 @@ class LocalVerifier final {
     LocalVerifier(const LocalVerifier&) = delete;
     LocalVerifier& operator=(const LocalVerifier&) = delete;
 
-    /// Verifies `quote` (a TDX or SGX quote, or an SNP report) against `endorsements` as of `now`, then
-    /// appraises its claims by `policy`. Never throws on input; every failure is a finding. Remembers
-    /// what it verified, keyed by the exact bytes. One thread at a time.
+    /// Verifies `quote` (a TDX or SGX quote, or an SNP report) against `endorsements` as of `now`,
+    /// then appraises its claims by `policy`. Never throws on input; every failure is a finding.
+    /// Remembers what it verified, keyed by the exact bytes. One thread at a time.
     [[nodiscard]] AttestationResult appraise(ByteView quote, const Endorsements& endorsements,
                                              const AppraisalPolicy& policy,
                                              const Expectations& expected, Time now);

@@ -6,10 +6,13 @@ namespace {
 int usual_status(Errc code) noexcept {
     switch (code) {
         case Errc::bad_usage:
-        case Errc::bad_name: return exit_status::usage;
+        case Errc::bad_name:
+            return exit_status::usage;
         case Errc::unavailable:
-        case Errc::timed_out: return exit_status::unreachable;
-        default: return exit_status::refused;
+        case Errc::timed_out:
+            return exit_status::unreachable;
+        default:
+            return exit_status::refused;
     }
 }
 

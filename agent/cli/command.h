@@ -1,7 +1,7 @@
 // Commands of attestctl: what they share, and the list of them.
 //
-// A command is one file. Its add_..._command() tells CLI11 the arguments and leaves in `chosen` what is
-// to be done when this command was given; main() does it after all arguments were read.
+// A command is one file. Its add_..._command() tells CLI11 the arguments and leaves in `chosen`
+// what is to be done when this command was given; main() does it after all arguments were read.
 #pragma once
 
 #include <functional>
@@ -24,10 +24,11 @@ inline constexpr int unreachable = 3;  ///< commands that act: the other side co
 inline constexpr int undecided = 3;    ///< commands that judge: an endorsement is absent
 }  // namespace exit_status
 
-/// An error, and the exit status that it means for the command. Made from an Error alone, the status is
-/// the usual one for its code.
+/// An error, and the exit status that it means for the command. Made from an Error alone, the
+/// status is the usual one for its code.
 struct Failure {
-    Failure(Error e);  // NOLINT(google-explicit-constructor): lets ATTESTD_TRY pass a Result's error on
+    Failure(
+        Error e);  // NOLINT(google-explicit-constructor): lets ATTESTD_TRY pass a Result's error on
     Failure(Error e, int status) : error(std::move(e)), exit_status(status) {}
 
     Error error;

@@ -20,7 +20,8 @@ UnixClient::Deadline deadline() { return std::chrono::steady_clock::now() + kPat
 
 Errc errc_by_name(std::string_view name) noexcept {
     const auto all = all_errcs();
-    const auto it = std::find_if(all.begin(), all.end(), [&](const ErrcInfo& e) { return e.name == name; });
+    const auto it =
+        std::find_if(all.begin(), all.end(), [&](const ErrcInfo& e) { return e.name == name; });
     return it == all.end() ? Errc::not_allowed : it->code;
 }
 
@@ -48,7 +49,8 @@ tl::unexpected<Failure> refused(unsigned status, ByteView body) {
 
 tl::unexpected<Failure> not_reached(Error error) {
     if (error.code == Errc::bad_value) return wrong_usage(std::move(error));
-    if (error.code == Errc::unavailable) error.detail += "; is attestd running, and is this its socket?";
+    if (error.code == Errc::unavailable)
+        error.detail += "; is attestd running, and is this its socket?";
     return tl::make_unexpected(Failure(std::move(error), exit_status::unreachable));
 }
 
@@ -73,7 +75,8 @@ Outcome<Secret> DaemonClient::ask_secret(const UnixRequest& request) const {
     if (!answer) return not_reached(std::move(answer).error());
     const unsigned status = answer->head.status;
     if (is_success(status)) return std::move(answer->body);
-    return answer->body.expose([&](ByteView problem) -> Outcome<Secret> { return refused(status, problem); });
+    return answer->body.expose(
+        [&](ByteView problem) -> Outcome<Secret> { return refused(status, problem); });
 }
 
 UnixRequest json_request(std::string method, std::string target, const std::string& json) {

@@ -1,7 +1,7 @@
 // DaemonClient: attestctl's side of the daemon's two sockets.
 //
-// An answer that is not a success becomes a Failure with the daemon's own code and words. Not reaching
-// the daemon is another kind of failure, with another exit status.
+// An answer that is not a success becomes a Failure with the daemon's own code and words. Not
+// reaching the daemon is another kind of failure, with another exit status.
 #pragma once
 
 #include <string>
@@ -22,7 +22,8 @@ class DaemonClient final {
     [[nodiscard]] Outcome<Bytes> ask(const UnixRequest& request) const;
     /// The same in memory for secrets.
     [[nodiscard]] Outcome<Secret> ask_secret(const UnixRequest& request) const;
-    /// The body of any answer with a success status or `also`: for documents that come with a status.
+    /// The body of any answer with a success status or `also`: for documents that come with a
+    /// status.
     [[nodiscard]] Outcome<UnixResponse> ask_any(const UnixRequest& request, unsigned also) const;
 
  private:
@@ -30,6 +31,7 @@ class DaemonClient final {
 };
 
 /// A request with a JSON body, or none when it is empty; `json` outlives the request.
-[[nodiscard]] UnixRequest json_request(std::string method, std::string target, const std::string& json);
+[[nodiscard]] UnixRequest json_request(std::string method, std::string target,
+                                       const std::string& json);
 
 }  // namespace attestd::cli

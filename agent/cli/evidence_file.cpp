@@ -30,11 +30,13 @@ Result<Bytes> read_stdin() {
 Result<std::vector<fs::path>> files_below(const fs::path& folder) {
     std::vector<fs::path> files;
     std::error_code error;
-    for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
+         it.increment(error)) {
         std::error_code ignored;
         if (it->is_regular_file(ignored)) files.push_back(it->path());
         if (files.size() > kMaxFolderFiles) {
-            return fail(Errc::too_large, fmt::format("{}: over {} files", folder.string(), kMaxFolderFiles));
+            return fail(Errc::too_large,
+                        fmt::format("{}: over {} files", folder.string(), kMaxFolderFiles));
         }
     }
     if (error) return fail_errno(error.value(), folder.string());
@@ -78,7 +80,8 @@ Outcome<Endorsements> read_endorsements(const std::vector<std::string>& paths) {
     for (const std::string& path : paths) {
         std::error_code ignored;
         if (fs::is_directory(path, ignored)) {
-            if (auto added = add_folder(out, path); !added) return wrong_usage(std::move(added).error());
+            if (auto added = add_folder(out, path); !added)
+                return wrong_usage(std::move(added).error());
             continue;
         }
         ATTESTD_TRY(const Bytes bytes, read_bytes(path));

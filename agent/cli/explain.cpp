@@ -80,14 +80,35 @@ struct Flag {
     std::string_view name;
 };
 
-constexpr auto kTdAttributes = std::to_array<Flag>({{0, "DEBUG"}, {4, "HGS_PLUS_PROF"}, {5, "PERF_PROF"}, {6, "PMT_PROF"}, {16, "ICSSD"},
-                                                    {17, "SERVTD_EXT"}, {27, "LASS"}, {28, "SEPT_VE_DISABLE"}, {29, "MIGRATABLE"},
-                                                    {30, "PKS"}, {31, "KL"}, {62, "TPA"}, {63, "PERFMON"}});
-constexpr auto kSnpPolicy = std::to_array<Flag>({{16, "SMT"}, {18, "MIGRATE_MA"}, {19, "DEBUG"}, {20, "SINGLE_SOCKET"}, {21, "CXL_ALLOW"},
-                                                 {22, "MEM_AES_256_XTS"}, {23, "RAPL_DIS"}, {24, "CIPHERTEXT_HIDING_DRAM"},
+constexpr auto kTdAttributes = std::to_array<Flag>({{0, "DEBUG"},
+                                                    {4, "HGS_PLUS_PROF"},
+                                                    {5, "PERF_PROF"},
+                                                    {6, "PMT_PROF"},
+                                                    {16, "ICSSD"},
+                                                    {17, "SERVTD_EXT"},
+                                                    {27, "LASS"},
+                                                    {28, "SEPT_VE_DISABLE"},
+                                                    {29, "MIGRATABLE"},
+                                                    {30, "PKS"},
+                                                    {31, "KL"},
+                                                    {62, "TPA"},
+                                                    {63, "PERFMON"}});
+constexpr auto kSnpPolicy = std::to_array<Flag>({{16, "SMT"},
+                                                 {18, "MIGRATE_MA"},
+                                                 {19, "DEBUG"},
+                                                 {20, "SINGLE_SOCKET"},
+                                                 {21, "CXL_ALLOW"},
+                                                 {22, "MEM_AES_256_XTS"},
+                                                 {23, "RAPL_DIS"},
+                                                 {24, "CIPHERTEXT_HIDING_DRAM"},
                                                  {25, "PAGE_SWAP_DISABLE"}});
-constexpr auto kPlatformInfo = std::to_array<Flag>({{0, "SMT_EN"}, {1, "TSME_EN"}, {2, "ECC_EN"}, {3, "RAPL_DIS"},
-                                                    {4, "CIPHERTEXT_HIDING_DRAM_EN"}, {5, "ALIAS_CHECK_COMPLETE"}, {7, "TIO_EN"}});
+constexpr auto kPlatformInfo = std::to_array<Flag>({{0, "SMT_EN"},
+                                                    {1, "TSME_EN"},
+                                                    {2, "ECC_EN"},
+                                                    {3, "RAPL_DIS"},
+                                                    {4, "CIPHERTEXT_HIDING_DRAM_EN"},
+                                                    {5, "ALIAS_CHECK_COMPLETE"},
+                                                    {7, "TIO_EN"}});
 
 template <std::size_t N>
 std::string names(std::uint64_t bits, const std::array<Flag, N>& flags) {
@@ -117,7 +138,8 @@ class Renderer {
     explicit Renderer(Colour colour) : colour_(colour) {}
 
     void members(const Json& value, int depth) {
-        for (const auto& [key, member] : value.items()) node(value.is_array() ? fmt::format("[{}]", key) : key, member, depth);
+        for (const auto& [key, member] : value.items())
+            node(value.is_array() ? fmt::format("[{}]", key) : key, member, depth);
     }
 
     std::string out;
@@ -129,12 +151,14 @@ class Renderer {
     }
 
     static bool is_flat(const Json& value) {
-        return value.is_array() && std::all_of(value.begin(), value.end(), [](const Json& e) { return !e.is_structured(); });
+        return value.is_array() && std::all_of(value.begin(), value.end(),
+                                               [](const Json& e) { return !e.is_structured(); });
     }
 
     static std::string scalar(const Json& value) {
         if (value.is_null()) return "-";
-        if (!is_flat(value)) return printable(value.is_string() ? value.get<std::string>() : value.dump());
+        if (!is_flat(value))
+            return printable(value.is_string() ? value.get<std::string>() : value.dump());
         std::string joined;
         for (const Json& element : value) joined += (joined.empty() ? "" : " ") + scalar(element);
         return joined.empty() ? "none" : joined;
@@ -151,7 +175,8 @@ class Renderer {
         }
         const std::string text = scalar(value);
         const bool wide = text.size() > 64;  // long values get a line of their own below
-        out += fmt::format("{}{}{}", indent, paint("36", fmt::format("{:<18}", printable(key))), wide ? "" : " " + text);
+        out += fmt::format("{}{}{}", indent, paint("36", fmt::format("{:<18}", printable(key))),
+                           wide ? "" : " " + text);
         const std::string flags = value.is_string() ? flags_of(key, text) : "";
         if (!flags.empty()) out += paint("33", fmt::format(" ({})", flags));
         out += note + "\n";
@@ -164,7 +189,8 @@ class Renderer {
 }  // namespace
 
 std::string_view meaning_of(std::string_view field) noexcept {
-    const auto it = std::find_if(kMeanings.begin(), kMeanings.end(), [&](const Meaning& m) { return m.field == field; });
+    const auto it = std::find_if(kMeanings.begin(), kMeanings.end(),
+                                 [&](const Meaning& m) { return m.field == field; });
     return it == kMeanings.end() ? std::string_view{} : it->text;
 }
 

@@ -11,8 +11,8 @@ namespace attestd::cli {
 /// One clause about the field of this name; empty when the name says it all.
 [[nodiscard]] std::string_view meaning_of(std::string_view field) noexcept;
 
-/// The set bits of a known bit field by name ("SEPT_VE_DISABLE, PERFMON"), for values as they stand in
-/// `fields`; empty for other fields.
+/// The set bits of a known bit field by name ("SEPT_VE_DISABLE, PERFMON"), for values as they stand
+/// in `fields`; empty for other fields.
 [[nodiscard]] std::string flags_of(std::string_view field, std::string_view value);
 
 enum class Colour : std::uint8_t { off, on };

@@ -1,6 +1,6 @@
 // attestctl inspect: shows any evidence or endorsement, field by field. Nothing is verified.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -24,7 +24,9 @@ Outcome<int> run_inspect(const InspectOptions& options) {
     ATTESTD_TRY(const Bytes bytes, read_input(options.file));
     ATTESTD_TRY(const Endorsements given, read_endorsements(options.endorsements));
     auto found = inspect_bytes(bytes, given);
-    if (!found) return wrong_usage({found.error().code, fmt::format("{}: {}", options.file, found.error().detail)});
+    if (!found)
+        return wrong_usage(
+            {found.error().code, fmt::format("{}: {}", options.file, found.error().detail)});
     nlohmann::ordered_json out{{"format", found->format}, {"fields", found->fields}};
     out.update(found->more);
     if (options.json) {
@@ -32,7 +34,8 @@ Outcome<int> run_inspect(const InspectOptions& options) {
         return exit_status::done;
     }
     out.erase("format");
-    const std::string head = fmt::format("{}  {}, {} bytes; decoded, not verified\n", found->format, printable(options.file), bytes.size());
+    const std::string head = fmt::format("{}  {}, {} bytes; decoded, not verified\n", found->format,
+                                         printable(options.file), bytes.size());
     ATTESTD_CHECK(print(head + render_tree(out, output_colour())));
     return exit_status::done;
 }
@@ -41,10 +44,15 @@ Outcome<int> run_inspect(const InspectOptions& options) {
 
 void add_inspect_command(CLI::App& app, Action& chosen) {
     const auto options = std::make_shared<InspectOptions>();
-    CLI::App* const command = app.add_subcommand("inspect", "Show any evidence or endorsement, field by field");
-    command->add_option("FILE", options->file, "a file, or - for standard input: raw, hexadecimal or base64")->required();
-    command->add_option("--endorsements", options->endorsements,
-                        "certificates that say which product made a version 2 report (file or folder; repeatable)");
+    CLI::App* const command =
+        app.add_subcommand("inspect", "Show any evidence or endorsement, field by field");
+    command
+        ->add_option("FILE", options->file,
+                     "a file, or - for standard input: raw, hexadecimal or base64")
+        ->required();
+    command->add_option(
+        "--endorsements", options->endorsements,
+        "certificates that say which product made a version 2 report (file or folder; repeatable)");
     command->add_flag("--json", options->json, "as JSON");
     command->callback([options, &chosen] { chosen = [options] { return run_inspect(*options); }; });
 }

@@ -44,7 +44,9 @@ std::string name_text(const DistinguishedName& name) {
 std::string key_text(const Certificate& certificate) {
     const auto key = certificate.key();
     if (!key) return "not usable: " + key.error().detail;
-    return key->kind() == KeyKind::p256 ? "P-256" : key->kind() == KeyKind::p384 ? "P-384" : "RSA-4096";
+    return key->kind() == KeyKind::p256   ? "P-256"
+           : key->kind() == KeyKind::p384 ? "P-384"
+                                          : "RSA-4096";
 }
 
 Json certificate_json(const Certificate& certificate) {
@@ -97,9 +99,10 @@ Result<Inspection> inspect_der(ByteView der) {
     if (certificate) return certificate;
     auto crl = inspect_crl(der);
     if (crl) return crl;
-    // Of the two complaints, the one of the format that was read further is worth telling; a certificate's
-    // first element inside is a [0], a list's is not.
-    const bool certificate_like = der.size() > 8 && (der[8] == 0xa0 || der[7] == 0xa0 || der[6] == 0xa0);
+    // Of the two complaints, the one of the format that was read further is worth telling; a
+    // certificate's first element inside is a [0], a list's is not.
+    const bool certificate_like =
+        der.size() > 8 && (der[8] == 0xa0 || der[7] == 0xa0 || der[6] == 0xa0);
     return tl::make_unexpected(certificate_like ? certificate.error() : crl.error());
 }
 
@@ -122,8 +125,10 @@ Json chain_json(std::string_view pem) {
     if (!blocks) return fmt::format("not readable: {}", blocks.error().detail);
     for (const PemBlock& block : *blocks) {
         const auto one = inspect_certificate(block.der);
-        if (one) out.push_back({{"format", one->format}, {"fields", one->fields}});
-        else out.push_back({{"error", to_string(one.error())}});
+        if (one)
+            out.push_back({{"format", one->format}, {"fields", one->fields}});
+        else
+            out.push_back({{"error", to_string(one.error())}});
     }
     return out;
 }
@@ -141,8 +146,10 @@ Result<Inspection> inspect_quote(ByteView bytes) {
     signature["qe_auth_data"] = to_hex(quote.qe_auth_data);
     Json& certification = out.more["certification_data"];
     certification["type"] = quote.cert_data_type;
-    if (quote.cert_data_type == kCertDataPckChain) certification["chain"] = chain_json(quote.pck_chain());
-    else certification["data"] = to_hex(quote.cert_data);
+    if (quote.cert_data_type == kCertDataPckChain)
+        certification["chain"] = chain_json(quote.pck_chain());
+    else
+        certification["data"] = to_hex(quote.cert_data);
     return out;
 }
 
@@ -150,7 +157,8 @@ Json table_json(const std::vector<CertTableEntry>& entries) {
     Json out = Json::array();
     for (const CertTableEntry& entry : entries) {
         Json item{{"guid", entry.guid}, {"length", entry.data.size()}};
-        const auto one = looks_like_pem(entry.data) ? inspect_pem(as_text(entry.data)) : inspect_der(entry.data);
+        const auto one =
+            looks_like_pem(entry.data) ? inspect_pem(as_text(entry.data)) : inspect_der(entry.data);
         if (one) {
             item["format"] = one->format;
             item["fields"] = one->fields;
@@ -163,7 +171,8 @@ Json table_json(const std::vector<CertTableEntry>& entries) {
 }
 
 Result<Inspection> inspect_report(ByteView bytes, const Endorsements& given) {
-    ATTESTD_TRY(ParsedSnpReport parsed, parse_snp_report(bytes.first(std::min(bytes.size(), kSnpReportLen))));
+    ATTESTD_TRY(ParsedSnpReport parsed,
+                parse_snp_report(bytes.first(std::min(bytes.size(), kSnpReportLen))));
     SnpReport& report = parsed.report;
     if (!report.names_product()) report.product = product_hint(report, given);
     Inspection out{report.format(), fields_of(report), Json::object()};
@@ -184,7 +193,9 @@ Result<Inspection> inspect_table(ByteView bytes) {
 Json isv_levels_json(const std::vector<IsvLevel>& levels) {
     Json out = Json::array();
     for (const IsvLevel& level : levels) {
-        out.push_back({{"isvsvn", level.isv_svn}, {"date", to_rfc3339(level.date)}, {"status", tcb_status_name(level.status)},
+        out.push_back({{"isvsvn", level.isv_svn},
+                       {"date", to_rfc3339(level.date)},
+                       {"status", tcb_status_name(level.status)},
                        {"advisory_ids", level.advisory_ids}});
     }
     return out;
@@ -227,25 +238,31 @@ void put_identity(Json& out, const EnclaveIdentity& identity) {
     out["levels"] = isv_levels_json(identity.levels);
 }
 
-// A document by itself must parse; within a collateral file a damaged one is shown as damaged, beside the
-// others.
+// A document by itself must parse; within a collateral file a damaged one is shown as damaged,
+// beside the others.
 template <class Body>
-Result<void> put_document(Json& out, const Result<Body>& body, bool alone, void (*put)(Json&, const Body&)) {
-    if (body) put(out, *body);
-    else if (alone) return tl::make_unexpected(body.error());
-    else out["error"] = to_string(body.error());
+Result<void> put_document(Json& out, const Result<Body>& body, bool alone,
+                          void (*put)(Json&, const Body&)) {
+    if (body)
+        put(out, *body);
+    else if (alone)
+        return tl::make_unexpected(body.error());
+    else
+        out["error"] = to_string(body.error());
     return {};
 }
 
 Result<void> put_documents(Inspection& out, const Endorsements& all) {
-    const bool alone = all.tcb_infos().size() + all.qe_identities().size() == 1 && all.crls().empty();
+    const bool alone =
+        all.tcb_infos().size() + all.qe_identities().size() == 1 && all.crls().empty();
     for (const SignedDocument& document : all.tcb_infos()) {
         Json& into = alone ? out.fields : out.fields["tcb_info"];
         ATTESTD_CHECK(put_document(into, parse_tcb_info(document.text), alone, put_tcb_info));
     }
     for (const SignedDocument& document : all.qe_identities()) {
         Json& into = alone ? out.fields : out.fields["qe_identity"];
-        ATTESTD_CHECK(put_document(into, parse_enclave_identity(document.text), alone, put_identity));
+        ATTESTD_CHECK(
+            put_document(into, parse_enclave_identity(document.text), alone, put_identity));
     }
     return {};
 }
@@ -282,16 +299,20 @@ Result<Inspection> inspect_bytes(ByteView bytes, const Endorsements& given) {
     const std::string_view text = as_text(bytes);
     const auto first = text.find_first_not_of(" \t\r\n");
     if (first != text.npos && text[first] == '{') return inspect_json(bytes);
-    if (looks_like_pem(bytes) && !looks_like_intel_quote(bytes) && !looks_like_cert_table(bytes)) return inspect_pem(text);
-    if (bytes.size() > 4 && bytes[0] == der::kSequence && (bytes[1] & 0x80) != 0) return inspect_der(bytes);
+    if (looks_like_pem(bytes) && !looks_like_intel_quote(bytes) && !looks_like_cert_table(bytes))
+        return inspect_pem(text);
+    if (bytes.size() > 4 && bytes[0] == der::kSequence && (bytes[1] & 0x80) != 0)
+        return inspect_der(bytes);
     if (bytes.size() == kTdReportLen && (bytes[0] & 0x80) != 0) return inspect_tdreport(bytes);
     if (looks_like_intel_quote(bytes)) return inspect_quote(bytes);
     if (looks_like_cert_table(bytes)) return inspect_table(bytes);
     if (looks_like_snp_report(bytes)) return inspect_report(bytes, given);
     if (bytes.size() == kTdReportLen) return inspect_tdreport(bytes);
-    return fail(Errc::unknown_format,
-                fmt::format("{} bytes beginning with {}: no kind of evidence or endorsement is recognised at byte 0", bytes.size(),
-                            to_hex(bytes.first(std::min<std::size_t>(bytes.size(), 8)))));
+    return fail(
+        Errc::unknown_format,
+        fmt::format("{} bytes beginning with {}: no kind of evidence or endorsement is recognised "
+                    "at byte 0",
+                    bytes.size(), to_hex(bytes.first(std::min<std::size_t>(bytes.size(), 8)))));
 }
 
 }  // namespace attestd::cli

@@ -1,7 +1,8 @@
-// attestctl: reads the command line, does what it says, and exits with the status that attestctl(1) promises.
-#include <CLI/CLI.hpp>
+// attestctl: reads the command line, does what it says, and exits with the status that attestctl(1)
+// promises.
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <CLI/CLI.hpp>
 
 #include <csignal>
 #include <exception>
@@ -13,8 +14,8 @@
 namespace attestd::cli {
 namespace {
 
-// Secrets pass through this process: no core file, no debugger of the same user, and a reader that goes
-// away is an error that we see.
+// Secrets pass through this process: no core file, no debugger of the same user, and a reader that
+// goes away is an error that we see.
 void protect_process() noexcept {
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     const rlimit none{0, 0};
@@ -43,7 +44,8 @@ std::string step_of(const CLI::App& app) {
 }
 
 int run(int argc, char** argv) {
-    CLI::App app("Inspect, verify and obtain attestation evidence, and manage attestd.", "attestctl");
+    CLI::App app("Inspect, verify and obtain attestation evidence, and manage attestd.",
+                 "attestctl");
     app.set_version_flag("--version", "attestctl " ATTESTD_VERSION);
     app.require_subcommand(1);
     Action chosen;

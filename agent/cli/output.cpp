@@ -33,10 +33,13 @@ void complain(const std::string& line) {
 }  // namespace
 
 void print_error(std::string_view step, const Error& error) {
-    complain(fmt::format("error: {}: {} ({})\n", step, printable(error.detail), errc_name(error.code)));
+    complain(
+        fmt::format("error: {}: {} ({})\n", step, printable(error.detail), errc_name(error.code)));
 }
 
-void print_warning(std::string_view text) { complain(fmt::format("warning: {}\n", printable(text))); }
+void print_warning(std::string_view text) {
+    complain(fmt::format("warning: {}\n", printable(text)));
+}
 
 Result<void> print(ByteView bytes) {
     const Borrowed out(STDOUT_FILENO);

@@ -1,4 +1,5 @@
-// What attestctl writes: results on standard output, complaints on standard error, files for the rest.
+// What attestctl writes: results on standard output, complaints on standard error, files for the
+// rest.
 #pragma once
 
 #include <filesystem>
@@ -22,14 +23,16 @@ void print_warning(std::string_view text);
 
 [[nodiscard]] bool output_is_terminal() noexcept;
 
-/// `text` for a terminal: what is not printable ASCII becomes `\xNN`, so that no file or daemon writes
-/// escape sequences there.
+/// `text` for a terminal: what is not printable ASCII becomes `\xNN`, so that no file or daemon
+/// writes escape sequences there.
 [[nodiscard]] std::string printable(std::string_view text);
 
 /// Writes a new file, or replaces one as a whole (crash-safe). The mode is that of the new file.
-[[nodiscard]] Result<void> write_file(const std::filesystem::path& path, ByteView bytes, unsigned mode);
+[[nodiscard]] Result<void> write_file(const std::filesystem::path& path, ByteView bytes,
+                                      unsigned mode);
 
 /// Writes a file that must not exist yet.
-[[nodiscard]] Result<void> write_new_file(const std::filesystem::path& path, ByteView bytes, unsigned mode);
+[[nodiscard]] Result<void> write_new_file(const std::filesystem::path& path, ByteView bytes,
+                                          unsigned mode);
 
 }  // namespace attestd::cli

@@ -11,7 +11,8 @@ Result<std::unique_ptr<Platform>> make_platform(const std::string& text) {
     if (text.starts_with(kExternal) && text.size() > kExternal.size()) {
         return std::make_unique<ExternalPlatform>(text.substr(kExternal.size()));
     }
-    return fail(Errc::bad_usage, fmt::format("--platform {}: external:/path/to/socket is expected", text));
+    return fail(Errc::bad_usage,
+                fmt::format("--platform {}: external:/path/to/socket is expected", text));
 }
 
 }  // namespace attestd::cli

@@ -38,7 +38,8 @@ Outcome<EvidenceDocument> from_daemon(const QuoteOptions& options, ByteView data
     const std::string body = R"({"report_data": ")" + to_hex(data) + R"("})";
     ATTESTD_TRY(const Bytes answer,
                 DaemonClient(options.socket).ask(json_request("POST", "/v1/evidence", body)));
-    ATTESTD_TRY(EvidenceDocument document, parse_evidence_json(as_text(answer), "the daemon's answer"));
+    ATTESTD_TRY(EvidenceDocument document,
+                parse_evidence_json(as_text(answer), "the daemon's answer"));
     return document;
 }
 
@@ -54,13 +55,16 @@ Outcome<EvidenceDocument> from_platform(const QuoteOptions& options, ByteView da
 
 Outcome<int> run_quote(const QuoteOptions& options) {
     if (!options.json && options.output.empty() && output_is_terminal()) {
-        return wrong_usage({Errc::bad_usage, "evidence is binary and standard output is a terminal: "
-                                             "use -o FILE, --json or a pipe"});
+        return wrong_usage({Errc::bad_usage,
+                            "evidence is binary and standard output is a terminal: "
+                            "use -o FILE, --json or a pipe"});
     }
     ATTESTD_TRY(const Bytes data, report_data_from(options.report_data));
-    ATTESTD_TRY(const EvidenceDocument document,
-                options.platform.empty() ? from_daemon(options, data) : from_platform(options, data));
-    const Bytes out = options.json ? to_bytes(as_bytes(to_json(document) + "\n")) : document.evidence.quote;
+    ATTESTD_TRY(const EvidenceDocument document, options.platform.empty()
+                                                     ? from_daemon(options, data)
+                                                     : from_platform(options, data));
+    const Bytes out =
+        options.json ? to_bytes(as_bytes(to_json(document) + "\n")) : document.evidence.quote;
     if (options.output.empty()) {
         ATTESTD_CHECK(print(out));
     } else {
@@ -74,13 +78,16 @@ Outcome<int> run_quote(const QuoteOptions& options) {
 void add_quote_command(CLI::App& app, Action& chosen) {
     const auto options = std::make_shared<QuoteOptions>();
     CLI::App* const command = app.add_subcommand("quote", "Get evidence from this machine");
-    command->add_option("--report-data", options->report_data,
-                        "up to 64 bytes in hex, for the evidence to carry. The daemon binds them to the "
-                        "caller's workload; --platform puts them in as they are, padded with zeros");
-    command->add_option("-o,--output", options->output, "write to this file, not to standard output");
+    command->add_option(
+        "--report-data", options->report_data,
+        "up to 64 bytes in hex, for the evidence to carry. The daemon binds them to the "
+        "caller's workload; --platform puts them in as they are, padded with zeros");
+    command->add_option("-o,--output", options->output,
+                        "write to this file, not to standard output");
     command->add_flag("--json", options->json, "everything that came with it, as JSON");
-    CLI::Option* const socket = command->add_option("--socket", options->socket, "the daemon's socket")
-                                    ->capture_default_str();
+    CLI::Option* const socket =
+        command->add_option("--socket", options->socket, "the daemon's socket")
+            ->capture_default_str();
     command->add_option("--platform", options->platform, kPlatformHelp)->excludes(socket);
     command->callback([options, &chosen] { chosen = [options] { return run_quote(*options); }; });
 }

@@ -1,9 +1,10 @@
-// attestctl secret: one secret as a workload gets it, and what an administrator does with the store.
+// attestctl secret: one secret as a workload gets it, and what an administrator does with the
+// store.
 //
-// `get` asks the workloads' socket and is judged like any caller; the others ask the admin socket. A
-// value is in memory for secrets from the first read to the last write, and never an argument.
-#include <CLI/CLI.hpp>
+// `get` asks the workloads' socket and is judged like any caller; the others ask the admin socket.
+// A value is in memory for secrets from the first read to the last write, and never an argument.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <limits>
 #include <memory>
@@ -75,7 +76,8 @@ Outcome<int> rotate(const SecretOptions& options) {
 }
 
 Outcome<std::string> table_of(ByteView answer) {
-    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(as_text(answer), "answer", kListLimits));
+    ATTESTD_TRY(const JsonDocument document,
+                JsonDocument::parse(as_text(answer), "answer", kListLimits));
     ATTESTD_TRY(JsonObject object, document.root().object());
     ATTESTD_TRY(const JsonValue list, object.required("secrets"));
     ATTESTD_TRY(const auto items, list.array(kMaxListed));
@@ -117,7 +119,8 @@ using Run = Outcome<int> (*)(const SecretOptions&);
 CLI::App* add(CLI::App& parent, const char* name, const char* help, Action& chosen, Run run,
               const std::shared_ptr<SecretOptions>& options) {
     CLI::App* const command = parent.add_subcommand(name, help);
-    command->callback([options, run, &chosen] { chosen = [options, run] { return run(*options); }; });
+    command->callback(
+        [options, run, &chosen] { chosen = [options, run] { return run(*options); }; });
     return command;
 }
 
@@ -125,25 +128,29 @@ CLI::App* add(CLI::App& parent, const char* name, const char* help, Action& chos
 
 void add_secret_command(CLI::App& app, Action& chosen) {
     const auto options = std::make_shared<SecretOptions>();
-    CLI::App* const secret = app.add_subcommand("secret", "Get a secret, or manage the sealed store");
+    CLI::App* const secret =
+        app.add_subcommand("secret", "Get a secret, or manage the sealed store");
     secret->require_subcommand(1);
     secret->add_option("--socket", options->socket, "the workloads' socket")->capture_default_str();
-    secret->add_option("--admin-socket", options->admin_socket, "the admin socket")->capture_default_str();
+    secret->add_option("--admin-socket", options->admin_socket, "the admin socket")
+        ->capture_default_str();
     secret->fallthrough();  // the sockets may also stand behind the subcommand
 
     const auto with_name = [&](CLI::App* command) {
         command->fallthrough();
         return command->add_option("NAME", options->name, "the secret's name")->required();
     };
-    with_name(add(*secret, "get", "Write the secret's bytes to standard output", chosen, get, options));
+    with_name(
+        add(*secret, "get", "Write the secret's bytes to standard output", chosen, get, options));
     CLI::App* const put_command = add(*secret, "put", "Store a secret", chosen, put, options);
     with_name(put_command);
     put_command->add_option("FILE", options->file, "the value, byte for byte; - is standard input")
         ->capture_default_str();
     with_name(add(*secret, "rm", "Forget a secret", chosen, remove, options));
-    with_name(add(*secret, "rotate", "Replace a secret by as many fresh random bytes", chosen, rotate,
-                  options));
-    CLI::App* const list_command = add(*secret, "list", "List the store's names", chosen, list, options);
+    with_name(add(*secret, "rotate", "Replace a secret by as many fresh random bytes", chosen,
+                  rotate, options));
+    CLI::App* const list_command =
+        add(*secret, "list", "List the store's names", chosen, list, options);
     list_command->fallthrough();
     list_command->add_flag("--json", options->json, "the daemon's answer as it came");
 }

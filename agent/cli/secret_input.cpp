@@ -41,7 +41,8 @@ Result<Secret> read_secret(const std::string& path, std::size_t max_len) {
     ATTESTD_TRY(const std::size_t len, secret.fill([&](std::span<std::uint8_t> into) {
         return fill_from(fd, into, what);
     }));
-    if (len > max_len) return fail(Errc::secret_too_large, fmt::format("{}: over {} bytes", what, max_len));
+    if (len > max_len)
+        return fail(Errc::secret_too_large, fmt::format("{}: over {} bytes", what, max_len));
     if (len == 0) return fail(Errc::bad_value, what + ": is empty; an empty secret is not stored");
     secret.truncate(len);
     return secret;

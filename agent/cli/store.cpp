@@ -1,10 +1,10 @@
 // attestctl store: the key slots of the sealed store.
 //
-// With --store DIR it works on the folder itself, while the daemon is stopped; otherwise it asks the
-// daemon over the admin socket. Making a recovery key touches neither: that belongs on the operator's
-// own machine.
-#include <CLI/CLI.hpp>
+// With --store DIR it works on the folder itself, while the daemon is stopped; otherwise it asks
+// the daemon over the admin socket. Making a recovery key touches neither: that belongs on the
+// operator's own machine.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -36,10 +36,10 @@ struct StoreOptions {
     std::string platform;      // opens the folder: platform
     bool measured_image = false;
     bool json = false;
-    std::string kind;             // of the slot to add
-    std::string public_key;       // of a recovery slot to add
-    std::uint32_t number = 0;     // of the slot to drop
-    std::string key_file;         // to make
+    std::string kind;          // of the slot to add
+    std::string public_key;    // of a recovery slot to add
+    std::uint32_t number = 0;  // of the slot to drop
+    std::string key_file;      // to make
     std::string algorithm = "x25519";
 };
 
@@ -57,7 +57,9 @@ Outcome<std::unique_ptr<OwnKeys>> keys_from(const StoreOptions& options) {
         auto pem = read_secret(options.recovery_key, kMaxKeyFileLen);
         if (!pem) return wrong_usage(std::move(pem).error());
         auto recovery = RecoverySlotKey::from_private_pem(*pem);
-        if (!recovery) return wrong_usage({recovery.error().code, options.recovery_key + ": " + recovery.error().detail});
+        if (!recovery)
+            return wrong_usage(
+                {recovery.error().code, options.recovery_key + ": " + recovery.error().detail});
         keys->recovery.emplace(*std::move(recovery));
         keys->all.push_back(&*keys->recovery);
     }
@@ -67,14 +69,16 @@ Outcome<std::unique_ptr<OwnKeys>> keys_from(const StoreOptions& options) {
         keys->all.push_back(&*keys->snp);
     }
     if (keys->all.empty()) {
-        return wrong_usage({Errc::bad_usage, "opening a store's folder needs --recovery-key FILE or --platform"});
+        return wrong_usage(
+            {Errc::bad_usage, "opening a store's folder needs --recovery-key FILE or --platform"});
     }
     return keys;
 }
 
 Outcome<SealedStore> open_folder(const StoreOptions& options, const OwnKeys& keys) {
     ATTESTD_TRY(auto folder, DiskFolder::open(options.store, MissingFolder::refuse));
-    const auto measured = options.measured_image ? MeasuredImage::stated : MeasuredImage::not_stated;
+    const auto measured =
+        options.measured_image ? MeasuredImage::stated : MeasuredImage::not_stated;
     ATTESTD_TRY(SealedStore store, SealedStore::open(std::move(folder), keys.all, measured));
     return store;
 }
@@ -82,9 +86,11 @@ Outcome<SealedStore> open_folder(const StoreOptions& options, const OwnKeys& key
 std::string slots_table(const std::vector<SlotInfo>& slots) {
     std::string out;
     for (const SlotInfo& slot : slots) {
-        const std::string_view kind = slot.state == SlotState::damaged ? "-" : slot_kind_name(slot.kind);
+        const std::string_view kind =
+            slot.state == SlotState::damaged ? "-" : slot_kind_name(slot.kind);
         out += fmt::format("{}\t{}\t{}\t{}{}\n", slot.number, kind, slot_state_name(slot.state),
-                           printable(slot.detail), slot.opened_this_time ? "\topened with this one" : "");
+                           printable(slot.detail),
+                           slot.opened_this_time ? "\topened with this one" : "");
     }
     return out;
 }
@@ -92,8 +98,10 @@ std::string slots_table(const std::vector<SlotInfo>& slots) {
 std::string slots_json(const std::vector<SlotInfo>& slots) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (const SlotInfo& slot : slots) {
-        list.push_back({{"number", slot.number}, {"kind", slot_kind_name(slot.kind)},
-                        {"state", slot_state_name(slot.state)}, {"detail", slot.detail}});
+        list.push_back({{"number", slot.number},
+                        {"kind", slot_kind_name(slot.kind)},
+                        {"state", slot_state_name(slot.state)},
+                        {"detail", slot.detail}});
     }
     return nlohmann::ordered_json{{"slots", list}}.dump() + "\n";
 }
@@ -114,7 +122,8 @@ Outcome<std::string> slots_of_daemon(const StoreOptions& options) {
     static const std::string no_body;
     ATTESTD_TRY(const Bytes answer,
                 DaemonClient(options.admin_socket).ask(json_request("GET", kSlotsTarget, no_body)));
-    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(as_text(answer), "answer", kSlotsLimits));
+    ATTESTD_TRY(const JsonDocument document,
+                JsonDocument::parse(as_text(answer), "answer", kSlotsLimits));
     if (options.json) return document.root().raw().dump() + "\n";
     ATTESTD_TRY(JsonObject object, document.root().object());
     ATTESTD_TRY(const JsonValue list, object.required("slots"));
@@ -133,19 +142,22 @@ Outcome<std::string> slots_of_daemon(const StoreOptions& options) {
 }
 
 Outcome<int> run_slots(const StoreOptions& options) {
-    ATTESTD_TRY(const std::string out, options.store.empty() ? slots_of_daemon(options) : slots_of_folder(options));
+    ATTESTD_TRY(const std::string out,
+                options.store.empty() ? slots_of_daemon(options) : slots_of_folder(options));
     ATTESTD_CHECK(print(out));
     return exit_status::done;
 }
 
 Outcome<Bytes> read_public_key(const StoreOptions& options) {
     if (options.public_key.empty()) {
-        return wrong_usage({Errc::bad_usage, "a recovery slot needs the operator's key: --public-key FILE"});
+        return wrong_usage(
+            {Errc::bad_usage, "a recovery slot needs the operator's key: --public-key FILE"});
     }
     auto pem = read_file(options.public_key, kMaxKeyFileLen);
     if (!pem) return wrong_usage(std::move(pem).error());
     auto key = RecoverySlotKey::from_public_pem(*pem);
-    if (!key) return wrong_usage({key.error().code, options.public_key + ": " + key.error().detail});
+    if (!key)
+        return wrong_usage({key.error().code, options.public_key + ": " + key.error().detail});
     return *std::move(pem);
 }
 
@@ -160,7 +172,8 @@ Outcome<int> add_to_folder(const StoreOptions& options) {
     } else if (keys->snp) {
         fresh = &*keys->snp;
     } else {
-        return wrong_usage({Errc::bad_usage, "an snp slot needs the platform that derives its key: --platform"});
+        return wrong_usage(
+            {Errc::bad_usage, "an snp slot needs the platform that derives its key: --platform"});
     }
     ATTESTD_TRY(SealedStore store, open_folder(options, *keys));
     ATTESTD_TRY(const std::uint32_t number, store.add_slot(*fresh));
@@ -197,17 +210,20 @@ Outcome<int> run_drop_slot(const StoreOptions& options) {
 Outcome<int> run_recovery_key(const StoreOptions& options) {
     constexpr unsigned kPrivateMode = 0600;
     constexpr unsigned kPublicMode = 0644;
-    const auto algorithm = options.algorithm == "p256" ? RecoveryAlgorithm::p256 : RecoveryAlgorithm::x25519;
+    const auto algorithm =
+        options.algorithm == "p256" ? RecoveryAlgorithm::p256 : RecoveryAlgorithm::x25519;
     ATTESTD_TRY(const RecoveryKeyPair pair, make_recovery_key(algorithm));
-    ATTESTD_TRY(const RecoverySlotKey key, RecoverySlotKey::from_public_pem(as_bytes(pair.public_pem)));
-    const auto written = pair.private_pem.expose([&](ByteView pem) {
-        return write_new_file(options.key_file, pem, kPrivateMode);
-    });
+    ATTESTD_TRY(const RecoverySlotKey key,
+                RecoverySlotKey::from_public_pem(as_bytes(pair.public_pem)));
+    const auto written = pair.private_pem.expose(
+        [&](ByteView pem) { return write_new_file(options.key_file, pem, kPrivateMode); });
     if (!written) return wrong_usage(written.error());
-    const auto published = write_new_file(options.key_file + ".pub", as_bytes(pair.public_pem), kPublicMode);
+    const auto published =
+        write_new_file(options.key_file + ".pub", as_bytes(pair.public_pem), kPublicMode);
     if (!published) return wrong_usage(published.error());
-    ATTESTD_CHECK(print(fmt::format("key {}\nprivate: {} (keep it off this machine)\npublic:  {}.pub\n",
-                                    key.fingerprint(), options.key_file, options.key_file)));
+    ATTESTD_CHECK(
+        print(fmt::format("key {}\nprivate: {} (keep it off this machine)\npublic:  {}.pub\n",
+                          key.fingerprint(), options.key_file, options.key_file)));
     return exit_status::done;
 }
 
@@ -222,25 +238,33 @@ void add_store_command(CLI::App& app, Action& chosen) {
 
     const auto add = [&](const char* name, const char* help, Run run) {
         CLI::App* const command = store->add_subcommand(name, help);
-        command->callback([options, run, &chosen] { chosen = [options, run] { return run(*options); }; });
+        command->callback(
+            [options, run, &chosen] { chosen = [options, run] { return run(*options); }; });
         return command;
     };
     const auto with_folder = [&](CLI::App* command) {
-        CLI::Option* const socket = command->add_option("--admin-socket", options->admin_socket,
-                                                        "the daemon's admin socket")->capture_default_str();
-        return command->add_option("--store", options->store,
-                                   "work on this folder, not through the daemon (which must be stopped)")
+        CLI::Option* const socket =
+            command
+                ->add_option("--admin-socket", options->admin_socket, "the daemon's admin socket")
+                ->capture_default_str();
+        return command
+            ->add_option("--store", options->store,
+                         "work on this folder, not through the daemon (which must be stopped)")
             ->excludes(socket);
     };
     const auto with_keys = [&](CLI::App* command) {
         CLI::Option* const folder = with_folder(command);
-        command->add_option("--recovery-key", options->recovery_key,
-                            "with --store: open it with this private key (PEM)")->needs(folder);
-        command->add_option("--platform", options->platform,
-                            "with --store: open it with this platform's key, external:/path/to/socket")
+        command
+            ->add_option("--recovery-key", options->recovery_key,
+                         "with --store: open it with this private key (PEM)")
             ->needs(folder);
-        command->add_flag("--measured-image", options->measured_image,
-                          "with --store: state that the image which this machine runs is measured")
+        command
+            ->add_option("--platform", options->platform,
+                         "with --store: open it with this platform's key, external:/path/to/socket")
+            ->needs(folder);
+        command
+            ->add_flag("--measured-image", options->measured_image,
+                       "with --store: state that the image which this machine runs is measured")
             ->needs(folder);
     };
 
@@ -249,18 +273,24 @@ void add_store_command(CLI::App& app, Action& chosen) {
     slots->add_flag("--json", options->json, "as JSON");
 
     CLI::App* const add_slot = add("add-slot", "Add a key slot", run_add_slot);
-    add_slot->add_option("KIND", options->kind, "recovery or snp")->required()
+    add_slot->add_option("KIND", options->kind, "recovery or snp")
+        ->required()
         ->check(CLI::IsMember({"recovery", "snp"}));
-    add_slot->add_option("--public-key", options->public_key, "the operator's public key (PEM), for recovery");
+    add_slot->add_option("--public-key", options->public_key,
+                         "the operator's public key (PEM), for recovery");
     with_keys(add_slot);
 
-    CLI::App* const drop_slot = add("drop-slot", "Drop a key slot; never the last sound one", run_drop_slot);
+    CLI::App* const drop_slot =
+        add("drop-slot", "Drop a key slot; never the last sound one", run_drop_slot);
     drop_slot->add_option("NUMBER", options->number, "as listed by slots")->required();
     with_keys(drop_slot);
 
-    CLI::App* const key = add("recovery-key", "Make a key pair for a recovery slot", run_recovery_key);
-    key->add_option("FILE", options->key_file, "for the private key; FILE.pub gets the public one")->required();
-    key->add_option("--algorithm", options->algorithm, "x25519 or p256")->capture_default_str()
+    CLI::App* const key =
+        add("recovery-key", "Make a key pair for a recovery slot", run_recovery_key);
+    key->add_option("FILE", options->key_file, "for the private key; FILE.pub gets the public one")
+        ->required();
+    key->add_option("--algorithm", options->algorithm, "x25519 or p256")
+        ->capture_default_str()
         ->check(CLI::IsMember({"x25519", "p256"}));
 }
 

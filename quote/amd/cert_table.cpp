@@ -35,7 +35,8 @@ std::string guid_text(ByteView guid) {
 }
 
 CertTableEntryKind kind_of(std::string_view guid) noexcept {
-    const auto known = std::find_if(kKnown.begin(), kKnown.end(), [&](const auto& k) { return k.text == guid; });
+    const auto known =
+        std::find_if(kKnown.begin(), kKnown.end(), [&](const auto& k) { return k.text == guid; });
     return known == kKnown.end() ? CertTableEntryKind::other : known->kind;
 }
 
@@ -50,7 +51,8 @@ Result<std::vector<RawEntry>> parse_header(Reader& in) {
         ATTESTD_TRY(Reader entry, in.sub(kEntryLen, "certificate_table.entry"));
         RawEntry raw{};
         if (all_zero(entry.rest())) return entries;
-        if (entries.size() == kMaxEntries) return fail(Errc::too_large, "certificate_table: over 64 entries");
+        if (entries.size() == kMaxEntries)
+            return fail(Errc::too_large, "certificate_table: over 64 entries");
         ATTESTD_TRY(raw.guid, entry.bytes(16, "certificate_table.guid"));
         ATTESTD_TRY(raw.offset, entry.u32le("certificate_table.offset"));
         ATTESTD_TRY(raw.length, entry.u32le("certificate_table.length"));
@@ -62,23 +64,31 @@ Result<std::vector<RawEntry>> parse_header(Reader& in) {
 
 Result<std::vector<CertTableEntry>> parse_cert_table(ByteView bytes) {
     std::vector<CertTableEntry> out;
-    if (bytes.size() > kMaxCertTableLen) return fail(Errc::too_large, "certificate_table: over 64 KiB");
+    if (bytes.size() > kMaxCertTableLen)
+        return fail(Errc::too_large, "certificate_table: over 64 KiB");
     if (all_zero(bytes)) return out;
     Reader in(bytes);
     ATTESTD_TRY(const std::vector<RawEntry> raw_entries, parse_header(in));
     const std::size_t header_len = in.offset();
     for (const RawEntry& raw : raw_entries) {
-        const std::uint64_t end = std::uint64_t{raw.offset} + raw.length;  // a 32-bit sum would wrap
+        const std::uint64_t end =
+            std::uint64_t{raw.offset} + raw.length;  // a 32-bit sum would wrap
         CertTableEntry entry{guid_text(raw.guid), CertTableEntryKind::other, {}};
         if (raw.offset < header_len || end > bytes.size()) {
-            return fail(Errc::bad_length, fmt::format("certificate_table entry {}: bytes {} to {} of a table of {} with {} of header",
-                                                      entry.guid, raw.offset, end, bytes.size(), header_len));
+            return fail(
+                Errc::bad_length,
+                fmt::format(
+                    "certificate_table entry {}: bytes {} to {} of a table of {} with {} of header",
+                    entry.guid, raw.offset, end, bytes.size(), header_len));
         }
         entry.kind = kind_of(entry.guid);
         entry.data = bytes.subspan(raw.offset, raw.length);
         const bool doubled = entry.kind != CertTableEntryKind::other &&
-                             std::any_of(out.begin(), out.end(), [&](const auto& e) { return e.kind == entry.kind; });
-        if (doubled) return fail(Errc::bad_value, fmt::format("certificate_table: entry {} stands there twice", entry.guid));
+                             std::any_of(out.begin(), out.end(),
+                                         [&](const auto& e) { return e.kind == entry.kind; });
+        if (doubled)
+            return fail(Errc::bad_value,
+                        fmt::format("certificate_table: entry {} stands there twice", entry.guid));
         out.push_back(std::move(entry));
     }
     return out;

@@ -17,15 +17,17 @@ struct AmdLeafExtension {
     std::string_view product_text;  ///< productName as it stands there: "Milan-B0"
     Product product;                ///< of the part before a dash
     TcbVersion tcb;
-    ByteView hw_id;                 ///< VCEK: 64 bytes, or 8 on Turin; empty in a VLEK
-    std::string_view csp_id;        ///< VLEK: "CN=cc-us-east-2.amazonaws.com"; empty in a VCEK
+    ByteView hw_id;           ///< VCEK: 64 bytes, or 8 on Turin; empty in a VLEK
+    std::string_view csp_id;  ///< VLEK: "CN=cc-us-east-2.amazonaws.com"; empty in a VCEK
 
     [[nodiscard]] bool is_vcek() const noexcept { return !hw_id.empty(); }
 };
 
-/// The extensions of `certificate`, which must outlive the views; empty when it has none under AMD's arc.
-/// A missing, doubled, unknown or malformed one, a non-zero reserved SPL, or both hwID and cspID (or
-/// neither) is Errc::chain_extension; a product that is not known, Errc::product_unknown.
-[[nodiscard]] Result<std::optional<AmdLeafExtension>> parse_amd_leaf_extension(const Certificate& certificate);
+/// The extensions of `certificate`, which must outlive the views; empty when it has none under
+/// AMD's arc. A missing, doubled, unknown or malformed one, a non-zero reserved SPL, or both hwID
+/// and cspID (or neither) is Errc::chain_extension; a product that is not known,
+/// Errc::product_unknown.
+[[nodiscard]] Result<std::optional<AmdLeafExtension>> parse_amd_leaf_extension(
+    const Certificate& certificate);
 
 }  // namespace attestd

@@ -1,13 +1,15 @@
 #include "quote/amd/product.h"
 
-
 namespace attestd {
 
 std::string_view product_name(Product product) noexcept {
     switch (product) {
-        case Product::milan: return "Milan";
-        case Product::genoa: return "Genoa";
-        case Product::turin: break;
+        case Product::milan:
+            return "Milan";
+        case Product::genoa:
+            return "Genoa";
+        case Product::turin:
+            break;
     }
     return "Turin";
 }
@@ -28,8 +30,8 @@ std::optional<Product> product_from_cpuid(std::uint8_t family, std::uint8_t mode
 }
 
 bool at_least(const TcbVersion& a, const TcbVersion& b) noexcept {
-    return a.fmc.value_or(0) >= b.fmc.value_or(0) && a.bootloader >= b.bootloader && a.tee >= b.tee &&
-           a.snp >= b.snp && a.microcode >= b.microcode;
+    return a.fmc.value_or(0) >= b.fmc.value_or(0) && a.bootloader >= b.bootloader &&
+           a.tee >= b.tee && a.snp >= b.snp && a.microcode >= b.microcode;
 }
 
 TcbVersion decode_tcb(Product product, const ByteArray<8>& bytes) noexcept {

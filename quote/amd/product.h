@@ -16,7 +16,8 @@ enum class Product : std::uint8_t { milan, genoa, turin };
 [[nodiscard]] std::optional<Product> product_from_name(std::string_view name) noexcept;
 
 /// The product of a combined family and model; empty for one that is not supported.
-[[nodiscard]] std::optional<Product> product_from_cpuid(std::uint8_t family, std::uint8_t model) noexcept;
+[[nodiscard]] std::optional<Product> product_from_cpuid(std::uint8_t family,
+                                                        std::uint8_t model) noexcept;
 
 /// Bytes of the hardware id in a VCEK: 64, or 8 on Turin.
 [[nodiscard]] constexpr std::size_t hwid_len(Product product) noexcept {

@@ -23,10 +23,12 @@ tl::unexpected<Error> bad(Errc code, std::string_view what, std::size_t at, std:
 Result<void> parse_policy(Reader& in, SnpReport& r) {
     const std::size_t at = in.offset();
     ATTESTD_TRY(r.policy.bits, in.u64le("policy"));
-    if ((r.policy.bits & kPolicyReservedOne) == 0) return bad(Errc::bad_value, "policy", at, "bit 17 must be one");
+    if ((r.policy.bits & kPolicyReservedOne) == 0)
+        return bad(Errc::bad_value, "policy", at, "bit 17 must be one");
     // An undefined bit may grant the host something that nobody here knows of.
     if (r.policy.bits >> kPolicyFirstUndefined != 0) {
-        return bad(Errc::bad_value, "policy", at, fmt::format("0x{:x} has undefined bits", r.policy.bits));
+        return bad(Errc::bad_value, "policy", at,
+                   fmt::format("0x{:x} has undefined bits", r.policy.bits));
     }
     return {};
 }
@@ -34,11 +36,14 @@ Result<void> parse_policy(Reader& in, SnpReport& r) {
 Result<void> parse_key_info(Reader& in, SnpReport& r) {
     const std::size_t at = in.offset();
     ATTESTD_TRY(const std::uint32_t info, in.u32le("key_info"));
-    if (info >> 5 != 0) return bad(Errc::reserved_not_zero, "key_info", at, "bits 31 to 5 must be zero");
+    if (info >> 5 != 0)
+        return bad(Errc::reserved_not_zero, "key_info", at, "bits 31 to 5 must be zero");
     r.author_key_en = (info & 1) != 0;
     r.mask_chip_key = (info & 2) != 0;
     const auto key = static_cast<std::uint8_t>(info >> 2 & 7);
-    if (key > 1 && key != 7) return bad(Errc::unsupported_type, "key_info.signing_key", at, fmt::format("{} is reserved", key));
+    if (key > 1 && key != 7)
+        return bad(Errc::unsupported_type, "key_info.signing_key", at,
+                   fmt::format("{} is reserved", key));
     r.signing_key = static_cast<SnpSigningKey>(key);
     return in.zeros(4, "reserved");
 }
@@ -47,17 +52,21 @@ Result<void> parse_key_info(Reader& in, SnpReport& r) {
 Result<void> parse_head(Reader& in, SnpReport& r) {
     ATTESTD_TRY(r.version, in.u32le("version"));
     if (r.version < kMinVersion || r.version > kMaxVersion) {
-        return bad(Errc::unsupported_version, "version", 0, fmt::format("{}, known are 2 to 5", r.version));
+        return bad(Errc::unsupported_version, "version", 0,
+                   fmt::format("{}, known are 2 to 5", r.version));
     }
     ATTESTD_TRY(r.guest_svn, in.u32le("guest_svn"));
     ATTESTD_CHECK(parse_policy(in, r));
     ATTESTD_TRY(r.family_id, in.array<16>("family_id"));
     ATTESTD_TRY(r.image_id, in.array<16>("image_id"));
     ATTESTD_TRY(r.vmpl, in.u32le("vmpl"));
-    if (r.vmpl > kMaxVmpl) return bad(Errc::bad_value, "vmpl", 0x30, fmt::format("0x{:x}, a guest's is 0 to 3", r.vmpl));
+    if (r.vmpl > kMaxVmpl)
+        return bad(Errc::bad_value, "vmpl", 0x30,
+                   fmt::format("0x{:x}, a guest's is 0 to 3", r.vmpl));
     ATTESTD_TRY(r.signature_algo, in.u32le("signature_algo"));
     if (r.signature_algo != kEcdsaP384Sha384) {
-        return bad(Errc::unsupported_type, "signature_algo", 0x34, fmt::format("{}, only 1 (ECDSA P-384) is known", r.signature_algo));
+        return bad(Errc::unsupported_type, "signature_algo", 0x34,
+                   fmt::format("{}, only 1 (ECDSA P-384) is known", r.signature_algo));
     }
     ATTESTD_TRY(r.current_tcb, in.array<8>("current_tcb"));
     ATTESTD_TRY(r.platform_info, in.u64le("platform_info"));
@@ -120,7 +129,8 @@ Result<ByteArray<48>> parse_component(Reader& in, std::string_view what) {
 
 Result<ParsedSnpReport> parse_snp_report(ByteView bytes) {
     if (bytes.size() != kSnpReportLen) {
-        return fail(Errc::bad_length, fmt::format("SNP report: {} bytes, must be {}", bytes.size(), kSnpReportLen));
+        return fail(Errc::bad_length,
+                    fmt::format("SNP report: {} bytes, must be {}", bytes.size(), kSnpReportLen));
     }
     ParsedSnpReport out{};
     Reader in(bytes);

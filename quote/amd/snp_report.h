@@ -26,8 +26,12 @@ struct SnpGuestPolicy {
     std::uint64_t bits = 0;
 
     [[nodiscard]] bool bit(unsigned n) const noexcept { return (bits >> n & 1) != 0; }
-    [[nodiscard]] std::uint8_t abi_minor() const noexcept { return static_cast<std::uint8_t>(bits); }
-    [[nodiscard]] std::uint8_t abi_major() const noexcept { return static_cast<std::uint8_t>(bits >> 8); }
+    [[nodiscard]] std::uint8_t abi_minor() const noexcept {
+        return static_cast<std::uint8_t>(bits);
+    }
+    [[nodiscard]] std::uint8_t abi_major() const noexcept {
+        return static_cast<std::uint8_t>(bits >> 8);
+    }
     [[nodiscard]] bool smt() const noexcept { return bit(16); }
     [[nodiscard]] bool migrate_ma() const noexcept { return bit(18); }
     [[nodiscard]] bool debug() const noexcept { return bit(19); }
@@ -84,7 +88,8 @@ struct ParsedSnpReport {
 /// Parses exactly 1184 bytes; views point into `bytes`. Every error names the field and its offset.
 [[nodiscard]] Result<ParsedSnpReport> parse_snp_report(ByteView bytes);
 
-/// Whether the bytes begin like a report (version 1 to 16, reserved areas plausible): for recognising.
+/// Whether the bytes begin like a report (version 1 to 16, reserved areas plausible): for
+/// recognising.
 [[nodiscard]] bool looks_like_snp_report(ByteView bytes) noexcept;
 
 }  // namespace attestd

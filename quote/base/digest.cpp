@@ -16,7 +16,8 @@ ByteArray<N> digest(const EVP_MD* md, std::initializer_list<ByteView> parts) {
         good = good && EVP_DigestUpdate(ctx.get(), part.data(), part.size()) == 1;
     }
     good = good && EVP_DigestFinal_ex(ctx.get(), out.data(), nullptr) == 1;
-    if (!good) std::abort();  // no memory, or a library without SHA-2: nothing can be judged any more
+    if (!good)
+        std::abort();  // no memory, or a library without SHA-2: nothing can be judged any more
     return out;
 }
 

@@ -33,16 +33,16 @@ std::string to_hex(ByteView bytes) {
 
 Result<void> hex_into(std::span<std::uint8_t> out, std::string_view text, std::string_view what) {
     if (text.size() != out.size() * 2) {
-        return fail(Errc::bad_encoding, fmt::format("{}: {} hexadecimal digits are needed, {} given",
-                                                    what, out.size() * 2, text.size()));
+        return fail(Errc::bad_encoding,
+                    fmt::format("{}: {} hexadecimal digits are needed, {} given", what,
+                                out.size() * 2, text.size()));
     }
     for (std::size_t i = 0; i < out.size(); ++i) {
         const int high = digit_value(text[2 * i]);
         const int low = digit_value(text[2 * i + 1]);
         if (high < 0 || low < 0) {
-            return fail(Errc::bad_encoding,
-                        fmt::format("{}: no hexadecimal digit at character {}", what,
-                                    2 * i + (high < 0 ? 0 : 1)));
+            return fail(Errc::bad_encoding, fmt::format("{}: no hexadecimal digit at character {}",
+                                                        what, 2 * i + (high < 0 ? 0 : 1)));
         }
         out[i] = static_cast<std::uint8_t>(high << 4 | low);
     }
@@ -84,8 +84,10 @@ Result<Bytes> from_base64(std::string_view text, std::string_view what) {
         return bad("not base64");
     }
     out.resize(out.size() - padding);
-    // The decoder ignores bits of the last digit that stand for nothing; two texts would mean the same.
-    if (padding != 0 && to_base64(out) != text) return bad("unused bits of the last digit are not zero");
+    // The decoder ignores bits of the last digit that stand for nothing; two texts would mean the
+    // same.
+    if (padding != 0 && to_base64(out) != text)
+        return bad("unused bits of the last digit are not zero");
     return out;
 }
 

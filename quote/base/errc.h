@@ -1,7 +1,7 @@
 // Errc: the stable codes of everything that can go wrong.
 //
-// Each has a name of the form `step.name` (part of the API and of finding ids, never changed) and one
-// line of explanation, which is also its line in the manual.
+// Each has a name of the form `step.name` (part of the API and of finding ids, never changed) and
+// one line of explanation, which is also its line in the manual.
 #pragma once
 
 #include <cstdint>

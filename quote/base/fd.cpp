@@ -17,17 +17,23 @@ constexpr std::size_t kReadChunk = 16384;
 Errc errc_of(int errno_value) noexcept {
     switch (errno_value) {
         case ENOENT:
-        case ENOTDIR: return Errc::not_found;
+        case ENOTDIR:
+            return Errc::not_found;
         case EACCES:
         case EPERM:
-        case ELOOP: return Errc::access_denied;
+        case ELOOP:
+            return Errc::access_denied;
         case ENOSPC:
-        case EDQUOT: return Errc::no_space;
-        case ETIMEDOUT: return Errc::timed_out;
+        case EDQUOT:
+            return Errc::no_space;
+        case ETIMEDOUT:
+            return Errc::timed_out;
         case ECONNREFUSED:
         case ECONNRESET:
-        case EPIPE: return Errc::unavailable;
-        default: return Errc::io_failed;
+        case EPIPE:
+            return Errc::unavailable;
+        default:
+            return Errc::io_failed;
     }
 }
 

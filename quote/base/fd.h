@@ -1,4 +1,5 @@
-// Fd: a file descriptor that is closed exactly once, and bounded reading and crash-safe writing of files.
+// Fd: a file descriptor that is closed exactly once, and bounded reading and crash-safe writing of
+// files.
 #pragma once
 
 #include <filesystem>
@@ -39,7 +40,8 @@ class Fd final {
 [[nodiscard]] Result<Fd> open_file(const std::filesystem::path& path, int flags, unsigned mode = 0);
 
 /// The same relative to the open folder `dir`, never through a symbolic link at the last component.
-[[nodiscard]] Result<Fd> open_at(const Fd& dir, const std::string& name, int flags, unsigned mode = 0);
+[[nodiscard]] Result<Fd> open_at(const Fd& dir, const std::string& name, int flags,
+                                 unsigned mode = 0);
 
 /// Reads `fd` to its end, at most `max_len` bytes; Errc::too_large when there are more. Interrupted
 /// reads are resumed.
@@ -51,9 +53,9 @@ class Fd final {
 /// Writes all of `bytes`, resuming after interrupts and short writes.
 [[nodiscard]] Result<void> write_all(const Fd& fd, ByteView bytes, std::string_view what);
 
-/// Puts `bytes` under `name` in the open folder `dir` so that a reader at any instant, and after a crash
-/// at any instant, finds the old content or the new one: temporary file, fsync, rename, fsync of the
-/// folder. On return the content is on disk.
+/// Puts `bytes` under `name` in the open folder `dir` so that a reader at any instant, and after a
+/// crash at any instant, finds the old content or the new one: temporary file, fsync, rename, fsync
+/// of the folder. On return the content is on disk.
 [[nodiscard]] Result<void> replace_file(const Fd& dir, const std::string& name, ByteView bytes,
                                         unsigned mode);
 

@@ -12,7 +12,8 @@ namespace {
 
 using nlohmann::json;
 
-// Characters of the text; counts lines, so that each value's line is known when the parser reports it.
+// Characters of the text; counts lines, so that each value's line is known when the parser reports
+// it.
 class CountingIterator {
  public:
     using iterator_category = std::input_iterator_tag;
@@ -70,7 +71,8 @@ class Builder final : public json::json_sax_t {
 
     bool key(string_t& k) override {
         if (stack_.back()->contains(k)) {
-            return refuse(Errc::duplicate_key, fmt::format("the key \"{}\" stands here a second time", k));
+            return refuse(Errc::duplicate_key,
+                          fmt::format("the key \"{}\" stands here a second time", k));
         }
         key_ = std::move(k);
         key_line_ = *line_;
@@ -78,7 +80,8 @@ class Builder final : public json::json_sax_t {
     }
 
     bool parse_error(std::size_t position, const std::string&, const json::exception& e) override {
-        std::string_view why = e.what();  // "[json.exception.parse_error.101] parse error at ...: why"
+        std::string_view why =
+            e.what();  // "[json.exception.parse_error.101] parse error at ...: why"
         if (const auto at = why.find("syntax error"); at != why.npos) why = why.substr(at);
         return refuse(Errc::bad_json, fmt::format("at byte {}: {}", position, why));
     }
@@ -157,7 +160,8 @@ JsonDocument::~JsonDocument() = default;
 Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string name, JsonLimits limits,
                                          JsonComments comments) {
     if (text.size() > limits.max_len) {
-        return fail(Errc::too_large, fmt::format("{}: over {} bytes of JSON", name, limits.max_len));
+        return fail(Errc::too_large,
+                    fmt::format("{}: over {} bytes of JSON", name, limits.max_len));
     }
     // The parser takes a NUL byte for the end and would not see what follows.
     if (const auto nul = text.find('\0'); nul != text.npos) {
@@ -175,8 +179,8 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text, std::string name
         if (builder.error) return tl::make_unexpected(*std::move(builder.error));
         return fail(Errc::bad_json, parsed->name + ": not JSON");
     }
-    // A member keeps its address while the tree grows (objects are maps of their own); an array's element
-    // does not, so lines are kept for members alone.
+    // A member keeps its address while the tree grows (objects are maps of their own); an array's
+    // element does not, so lines are kept for members alone.
     for (const auto& [value, at] : builder.places) parsed->lines.emplace(value, at);
     return JsonDocument(std::move(parsed));
 }
@@ -199,14 +203,16 @@ bool JsonValue::is_null() const noexcept { return value_->is_null(); }
 
 Result<JsonObject> JsonValue::object() const {
     if (!value_->is_object()) {
-        return fail_here(Errc::wrong_type, fmt::format("an object is expected, this is {}", type_name(*value_)));
+        return fail_here(Errc::wrong_type,
+                         fmt::format("an object is expected, this is {}", type_name(*value_)));
     }
     return JsonObject(*this);
 }
 
 Result<std::vector<JsonValue>> JsonValue::array(std::size_t max_len) const {
     if (!value_->is_array()) {
-        return fail_here(Errc::wrong_type, fmt::format("an array is expected, this is {}", type_name(*value_)));
+        return fail_here(Errc::wrong_type,
+                         fmt::format("an array is expected, this is {}", type_name(*value_)));
     }
     if (value_->size() > max_len) {
         return fail_here(Errc::too_large, fmt::format("has {} elements, at most {} are allowed",
@@ -215,14 +221,16 @@ Result<std::vector<JsonValue>> JsonValue::array(std::size_t max_len) const {
     std::vector<JsonValue> out;
     out.reserve(value_->size());
     for (const json& element : *value_) {
-        out.push_back(JsonValue(&element, fmt::format("{}[{}]", path_, out.size()), line_, document_));
+        out.push_back(
+            JsonValue(&element, fmt::format("{}[{}]", path_, out.size()), line_, document_));
     }
     return out;
 }
 
 Result<std::string> JsonValue::text() const {
     if (!value_->is_string()) {
-        return fail_here(Errc::wrong_type, fmt::format("text is expected, this is {}", type_name(*value_)));
+        return fail_here(Errc::wrong_type,
+                         fmt::format("text is expected, this is {}", type_name(*value_)));
     }
     return value_->get<std::string>();
 }
@@ -250,7 +258,8 @@ Result<std::int64_t> JsonValue::integer(std::int64_t min, std::int64_t max) cons
 }
 
 JsonValue JsonObject::member(std::string_view key, const json& value) const {
-    std::string path = self_.path_.empty() ? std::string(key) : fmt::format("{}.{}", self_.path_, key);
+    std::string path =
+        self_.path_.empty() ? std::string(key) : fmt::format("{}.{}", self_.path_, key);
     const LineMap& lines = self_.document_->parsed_->lines;
     const auto line = lines.find(&value);
     return JsonValue(&value, std::move(path), line == lines.end() ? self_.line_ : line->second,
@@ -282,8 +291,9 @@ std::vector<std::pair<std::string, JsonValue>> JsonObject::rest() {
 Result<void> JsonObject::finish() const {
     for (const auto& [key, value] : self_.value_->items()) {
         if (std::find(taken_.begin(), taken_.end(), key) != taken_.end()) continue;
-        return member(key, value).fail_here(
-            Errc::unknown_key, fmt::format("this key is not known here; known are: {}", fmt::join(taken_, ", ")));
+        return member(key, value)
+            .fail_here(Errc::unknown_key, fmt::format("this key is not known here; known are: {}",
+                                                      fmt::join(taken_, ", ")));
     }
     return {};
 }

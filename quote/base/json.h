@@ -41,7 +41,8 @@ class JsonValue final {
     [[nodiscard]] Result<std::vector<JsonValue>> array(std::size_t max_len) const;
     [[nodiscard]] Result<std::string> text() const;
     [[nodiscard]] Result<bool> boolean() const;
-    /// An integer without fraction or exponent, within the bounds. Errc::wrong_type, Errc::bad_value.
+    /// An integer without fraction or exponent, within the bounds. Errc::wrong_type,
+    /// Errc::bad_value.
     [[nodiscard]] Result<std::int64_t> integer(std::int64_t min, std::int64_t max) const;
 
     [[nodiscard]] bool is_object() const noexcept;

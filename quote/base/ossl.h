@@ -24,10 +24,12 @@ using EvpPkeyCtx = std::unique_ptr<EVP_PKEY_CTX, Free<EVP_PKEY_CTX_free>>;
 using EvpMdCtx = std::unique_ptr<EVP_MD_CTX, Free<EVP_MD_CTX_free>>;
 using EvpCipherCtx = std::unique_ptr<EVP_CIPHER_CTX, Free<EVP_CIPHER_CTX_free>>;
 
-/// Errc::crypto_failed with `what` and all that OpenSSL's error queue holds; the queue is empty after.
+/// Errc::crypto_failed with `what` and all that OpenSSL's error queue holds; the queue is empty
+/// after.
 [[nodiscard]] tl::unexpected<Error> fail_crypto(std::string_view what);
 
-/// Empties OpenSSL's error queue: what a failed signature check leaves there is not an error of ours.
+/// Empties OpenSSL's error queue: what a failed signature check leaves there is not an error of
+/// ours.
 void clear_crypto_errors() noexcept;
 
 }  // namespace attestd

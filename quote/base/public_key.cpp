@@ -16,7 +16,9 @@ namespace {
 constexpr std::size_t kRsaLen = 512;
 constexpr int kPssSaltLen = 48;
 
-constexpr std::size_t coordinate_len(KeyKind curve) noexcept { return curve == KeyKind::p256 ? 32 : 48; }
+constexpr std::size_t coordinate_len(KeyKind curve) noexcept {
+    return curve == KeyKind::p256 ? 32 : 48;
+}
 
 using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, Free<OSSL_PARAM_BLD_free>>;
 using Params = std::unique_ptr<OSSL_PARAM, Free<OSSL_PARAM_free>>;
@@ -33,7 +35,8 @@ EvpPkey key_from_params(const char* type, OSSL_PARAM* params) {
 }
 
 // A public key on the curve (its generator), to be copied and given another point: that costs a
-// fraction of what decoding a SubjectPublicKeyInfo does. It has no private half that could stay behind.
+// fraction of what decoding a SubjectPublicKeyInfo does. It has no private half that could stay
+// behind.
 EvpPkey make_template(KeyKind curve) {
     static constexpr std::array<std::uint8_t, 65> kG256{
         0x04, 0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5,
@@ -95,9 +98,11 @@ std::size_t der_signature(ByteView r, ByteView s, std::span<std::uint8_t> out) {
 Result<PublicKey> PublicKey::from_point(KeyKind curve, ByteView xy) {
     const std::size_t len = 2 * coordinate_len(curve);
     if (curve == KeyKind::rsa4096 || xy.size() != len) {
-        return fail(Errc::bad_value, fmt::format("a point of {} bytes is needed, {} given", len, xy.size()));
+        return fail(Errc::bad_value,
+                    fmt::format("a point of {} bytes is needed, {} given", len, xy.size()));
     }
-    // The full uncompressed form: shorter encodings, infinity's one byte among them, cannot get here.
+    // The full uncompressed form: shorter encodings, infinity's one byte among them, cannot get
+    // here.
     std::array<std::uint8_t, 97> encoded{0x04};
     std::copy(xy.begin(), xy.end(), encoded.begin() + 1);
     const EVP_PKEY* const from = curve_template(curve);
@@ -125,7 +130,8 @@ Result<PublicKey> PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
     const Bn n(BN_bin2bn(modulus.data(), static_cast<int>(modulus.size()), nullptr));
     const Bn e(BN_bin2bn(exponent.data(), static_cast<int>(exponent.size()), nullptr));
     const ParamBuilder builder(OSSL_PARAM_BLD_new());
-    if (!n || !e || !builder || OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
+    if (!n || !e || !builder ||
+        OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
         OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1) {
         return fail_crypto("building an RSA key");
     }

@@ -17,8 +17,8 @@ enum class KeyKind : std::uint8_t { p256, p384, rsa4096 };
 /// A public key. Cheap to copy (shared); usable by several threads at once.
 class PublicKey final {
  public:
-    /// A point on P-256 (64 bytes) or P-384 (96 bytes): X then Y, big-endian. Errc::bad_value when it
-    /// is not on the curve; the point at infinity has no such form.
+    /// A point on P-256 (64 bytes) or P-384 (96 bytes): X then Y, big-endian. Errc::bad_value when
+    /// it is not on the curve; the point at infinity has no such form.
     [[nodiscard]] static Result<PublicKey> from_point(KeyKind curve, ByteView xy);
 
     /// An RSA key of exactly 4096 bits; modulus and exponent big-endian. Errc::bad_value.
@@ -26,12 +26,12 @@ class PublicKey final {
 
     [[nodiscard]] KeyKind kind() const noexcept { return kind_; }
 
-    /// Whether `signature`, as X.509 carries it (a DER SEQUENCE of r and s, or the PSS block), is this
-    /// key's over `message`. False for anything that is not exactly that.
+    /// Whether `signature`, as X.509 carries it (a DER SEQUENCE of r and s, or the PSS block), is
+    /// this key's over `message`. False for anything that is not exactly that.
     [[nodiscard]] bool verify(ByteView message, ByteView signature) const;
 
-    /// The same for an elliptic-curve signature given as r then s, each big-endian and of the curve's
-    /// length (32 or 48 bytes).
+    /// The same for an elliptic-curve signature given as r then s, each big-endian and of the
+    /// curve's length (32 or 48 bytes).
     [[nodiscard]] bool verify_raw(ByteView message, ByteView r, ByteView s) const;
 
  private:

@@ -4,7 +4,8 @@
 
 namespace attestd {
 
-tl::unexpected<Error> Reader::fail_here(Errc code, std::string_view what, std::string_view why) const {
+tl::unexpected<Error> Reader::fail_here(Errc code, std::string_view what,
+                                        std::string_view why) const {
     return fail(code, fmt::format("{} at byte {}: {}", what, offset(), why));
 }
 

@@ -15,8 +15,8 @@ namespace attestd {
 
 class Reader {
  public:
-    /// Reads `in`, which must outlive the reader and all ranges taken from it. `base` is the offset of
-    /// in[0] within the whole input; it appears in errors only.
+    /// Reads `in`, which must outlive the reader and all ranges taken from it. `base` is the offset
+    /// of in[0] within the whole input; it appears in errors only.
     explicit Reader(ByteView in, std::size_t base = 0) noexcept : in_(in), base_(base) {}
 
     [[nodiscard]] Result<std::uint8_t> u8(std::string_view what);

@@ -1,7 +1,7 @@
 // Result<T>: the one way in which a function of this project says that it failed.
 //
-// An Error holds a stable code, which tests and clients rely on, and a detail for a person. The only
-// header that names tl::expected; it becomes std::expected by editing one line.
+// An Error holds a stable code, which tests and clients rely on, and a detail for a person. The
+// only header that names tl::expected; it becomes std::expected by editing one line.
 #pragma once
 
 #include <string>
@@ -35,15 +35,18 @@ using Result = tl::expected<T, Error>;
 
 #define ATTESTD_CONCAT_(a, b) a##b
 #define ATTESTD_CONCAT(a, b) ATTESTD_CONCAT_(a, b)
-#define ATTESTD_TRY_ASSIGN_(tmp, decl, ...)                                 \
-    auto tmp = (__VA_ARGS__);                                               \
-    if (!tmp) return ::tl::make_unexpected(std::move(tmp).error());         \
+#define ATTESTD_TRY_ASSIGN_(tmp, decl, ...)                         \
+    auto tmp = (__VA_ARGS__);                                       \
+    if (!tmp) return ::tl::make_unexpected(std::move(tmp).error()); \
     decl = *std::move(tmp)
 /// `ATTESTD_TRY(auto x, f());` declares x from the value of f(), or returns f()'s error.
-#define ATTESTD_TRY(decl, ...) ATTESTD_TRY_ASSIGN_(ATTESTD_CONCAT(try_, __LINE__), decl, __VA_ARGS__)
+#define ATTESTD_TRY(decl, ...) \
+    ATTESTD_TRY_ASSIGN_(ATTESTD_CONCAT(try_, __LINE__), decl, __VA_ARGS__)
 /// `ATTESTD_CHECK(f());` for a Result<void> or a value that is not needed: returns f()'s error.
-#define ATTESTD_CHECK(...)                                                                  \
-    if (auto check_ = (__VA_ARGS__); !check_) return ::tl::make_unexpected(std::move(check_).error())
+#define ATTESTD_CHECK(...)                    \
+    if (auto check_ = (__VA_ARGS__); !check_) \
+    return ::tl::make_unexpected(std::move(check_).error())
 /// The same inside a coroutine.
-#define ATTESTD_CO_CHECK(...)                                                               \
-    if (auto check_ = (__VA_ARGS__); !check_) co_return ::tl::make_unexpected(std::move(check_).error())
+#define ATTESTD_CO_CHECK(...)                 \
+    if (auto check_ = (__VA_ARGS__); !check_) \
+    co_return ::tl::make_unexpected(std::move(check_).error())

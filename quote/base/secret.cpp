@@ -29,7 +29,8 @@ constexpr std::size_t rounded(std::size_t len) noexcept {
     return (len + kGranule - 1) / kGranule * kGranule;
 }
 
-// First fit over a map of free ranges, which lives outside the arena and so cannot be overrun from it.
+// First fit over a map of free ranges, which lives outside the arena and so cannot be overrun from
+// it.
 class Arena {
  public:
     Arena() noexcept {
@@ -54,7 +55,8 @@ class Arena {
     void give_back(std::uint8_t* p, std::size_t len) noexcept {
         const std::lock_guard lock(mutex_);
         auto it = free_.emplace(static_cast<std::size_t>(p - base_), rounded(len)).first;
-        if (auto next = std::next(it); next != free_.end() && it->first + it->second == next->first) {
+        if (auto next = std::next(it);
+            next != free_.end() && it->first + it->second == next->first) {
             it->second += next->second;
             free_.erase(next);
         }
@@ -82,7 +84,8 @@ class Arena {
     }
 
     bool map_anonymous() noexcept {
-        void* p = ::mmap(nullptr, kArenaLen, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* p =
+            ::mmap(nullptr, kArenaLen, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (p == MAP_FAILED) return false;
         const bool hidden = ::madvise(p, kArenaLen, MADV_DONTDUMP) == 0 &&
                             ::madvise(p, kArenaLen, MADV_WIPEONFORK) == 0;
@@ -143,8 +146,9 @@ Result<Secret> Secret::zeroed(std::size_t len) {
     if (len == 0) return Secret();
     std::uint8_t* const at = len <= kArenaLen ? arena().take(len) : nullptr;
     if (at == nullptr) {
-        return fail(Errc::memory_locked,
-                    fmt::format("no {} bytes left in the memory for secrets ({} in all)", len, kArenaLen));
+        return fail(
+            Errc::memory_locked,
+            fmt::format("no {} bytes left in the memory for secrets ({} in all)", len, kArenaLen));
     }
     std::fill_n(at, len, std::uint8_t{0});
     return Secret(at, len);

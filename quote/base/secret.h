@@ -1,8 +1,8 @@
 // Secret: bytes that must never be seen outside the place that uses them.
 //
 // All secrets live in one arena that is kept out of swap, core files and forked children
-// (memfd_secret where the kernel has it, locked pages elsewhere), are wiped when they end, compare in
-// constant time, and cannot be printed: a log line holding one does not compile.
+// (memfd_secret where the kernel has it, locked pages elsewhere), are wiped when they end, compare
+// in constant time, and cannot be printed: a log line holding one does not compile.
 #pragma once
 
 #include <fmt/core.h>
@@ -47,8 +47,8 @@ class Secret final {
     [[nodiscard]] std::size_t size() const noexcept { return len_; }
     [[nodiscard]] bool empty() const noexcept { return len_ == 0; }
 
-    /// Calls `use` with the bytes and returns its result. The view ends with the call. Searching the
-    /// source for `expose(` lists every place in which a secret is looked at.
+    /// Calls `use` with the bytes and returns its result. The view ends with the call. Searching
+    /// the source for `expose(` lists every place in which a secret is looked at.
     template <std::invocable<ByteView> F>
     decltype(auto) expose(F&& use) const {
         return std::forward<F>(use)(ByteView{at_, len_});

@@ -6,7 +6,8 @@ namespace attestd {
 namespace {
 
 constexpr Time kFirst = std::chrono::sys_days{std::chrono::year{1} / 1 / 1};
-constexpr Time kLast = std::chrono::sys_days{std::chrono::year{9999} / 12 / 31} + std::chrono::seconds{86399};
+constexpr Time kLast =
+    std::chrono::sys_days{std::chrono::year{9999} / 12 / 31} + std::chrono::seconds{86399};
 
 // Exactly `len` digits at `at`; -1 when something else stands there.
 int digits(std::string_view text, std::size_t at, std::size_t len) noexcept {
@@ -27,8 +28,8 @@ Result<Time> make_time(int year, unsigned month, unsigned day, unsigned hour, un
     const year_month_day date{std::chrono::year{year}, std::chrono::month{month},
                               std::chrono::day{day}};
     // The calendar types keep a month and a day in one byte: 257 would be a 1.
-    if (year < 1 || year > 9999 || month > 12 || day > 31 || !date.ok() || hour > 23 || minute > 59 ||
-        second > 59) {
+    if (year < 1 || year > 9999 || month > 12 || day > 31 || !date.ok() || hour > 23 ||
+        minute > 59 || second > 59) {
         return fail(Errc::bad_encoding, fmt::format("{}: no such date or time", what));
     }
     return sys_days{date} + hours{hour} + minutes{minute} + seconds{second};
@@ -41,7 +42,8 @@ Result<Time> parse_rfc3339(std::string_view text, std::string_view what) {
     };
     constexpr std::size_t kSecondsEnd = 19;
     const int year = digits(text, 0, 4), month = digits(text, 5, 2), day = digits(text, 8, 2);
-    const int hour = digits(text, 11, 2), minute = digits(text, 14, 2), second = digits(text, 17, 2);
+    const int hour = digits(text, 11, 2), minute = digits(text, 14, 2),
+              second = digits(text, 17, 2);
     if (year < 0 || month < 0 || day < 0 || hour < 0 || minute < 0 || second < 0) return bad();
     if (text[4] != '-' || text[7] != '-' || text[13] != ':' || text[16] != ':') return bad();
     if (text[10] != 'T' && text[10] != 't') return bad();
@@ -64,7 +66,8 @@ Result<Time> parse_rfc3339(std::string_view text, std::string_view what) {
     }
     const auto offset = std::chrono::hours{off_hour} + std::chrono::minutes{off_minute};
     const Time time = zone[0] == '+' ? local - offset : local + offset;
-    if (time < kFirst || time > kLast) return bad();  // the offset leads out of the years that exist here
+    if (time < kFirst || time > kLast)
+        return bad();  // the offset leads out of the years that exist here
     return time;
 }
 

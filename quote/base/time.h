@@ -16,7 +16,8 @@ using Time = std::chrono::sys_seconds;
 /// Years 0001 to 9999. Errc::bad_encoding.
 [[nodiscard]] Result<Time> parse_rfc3339(std::string_view text, std::string_view what);
 
-/// A date of the calendar and a time of the day; refused when there is no such instant (no leap second).
+/// A date of the calendar and a time of the day; refused when there is no such instant (no leap
+/// second).
 [[nodiscard]] Result<Time> make_time(int year, unsigned month, unsigned day, unsigned hour,
                                      unsigned minute, unsigned second, std::string_view what);
 

@@ -26,13 +26,16 @@ Result<QuoteHeader> parse_header(Reader& in) {
     ATTESTD_TRY(h.att_key_type, in.u16le("header.att_key_type"));
     if (h.att_key_type != kAttKeyEcdsaP256) {
         return fail(Errc::unsupported_type,
-                    fmt::format("header.att_key_type at byte 2: {}, only 2 (ECDSA P-256) is known", h.att_key_type));
+                    fmt::format("header.att_key_type at byte 2: {}, only 2 (ECDSA P-256) is known",
+                                h.att_key_type));
     }
     ATTESTD_TRY(h.tee_type, in.u32le("header.tee_type"));
-    const bool tee_known = h.tee_type == kTeeTypeSgx || (h.tee_type == kTeeTypeTdx && h.version != 3);
+    const bool tee_known =
+        h.tee_type == kTeeTypeSgx || (h.tee_type == kTeeTypeTdx && h.version != 3);
     if (!tee_known) {
-        return fail(Errc::unsupported_type, fmt::format("header.tee_type at byte 4: 0x{:x} in a version {} quote",
-                                                        h.tee_type, h.version));
+        return fail(Errc::unsupported_type,
+                    fmt::format("header.tee_type at byte 4: 0x{:x} in a version {} quote",
+                                h.tee_type, h.version));
     }
     ATTESTD_TRY(h.qe_svn, in.u16le("header.qe_svn"));
     ATTESTD_TRY(h.pce_svn, in.u16le("header.pce_svn"));
@@ -88,10 +91,14 @@ Result<TdReport> parse_td_report(Reader in, std::size_t len) {
 std::size_t v5_body_len(std::uint16_t type, std::uint32_t tee) noexcept {
     if (tee == kTeeTypeSgx) return type == kBodySgx ? kEnclaveReportLen : 0;
     switch (type) {
-        case kBodyTd10: return kTdReport10Len;
-        case kBodyTd15: return kTdReport15Len;
-        case kBodyTd15ex: return kTdReport15exLen;
-        default: return 0;
+        case kBodyTd10:
+            return kTdReport10Len;
+        case kBodyTd15:
+            return kTdReport15Len;
+        case kBodyTd15ex:
+            return kTdReport15exLen;
+        default:
+            return 0;
     }
 }
 
@@ -104,13 +111,15 @@ Result<std::size_t> parse_body_len(Reader& in, const QuoteHeader& header) {
     ATTESTD_TRY(const std::uint32_t size, in.u32le("body_descriptor.size"));
     const std::size_t len = v5_body_len(type, header.tee_type);
     if (len == 0) {
-        return fail(Errc::unsupported_type,
-                    fmt::format("body_descriptor.type at byte {}: {} does not exist for TEE type 0x{:x}", at, type,
-                                header.tee_type));
+        return fail(
+            Errc::unsupported_type,
+            fmt::format("body_descriptor.type at byte {}: {} does not exist for TEE type 0x{:x}",
+                        at, type, header.tee_type));
     }
     if (size != len) {
-        return fail(Errc::bad_length, fmt::format("body_descriptor.size at byte {}: {}, type {} has {} bytes",
-                                                  at + 2, size, type, len));
+        return fail(Errc::bad_length,
+                    fmt::format("body_descriptor.size at byte {}: {}, type {} has {} bytes", at + 2,
+                                size, type, len));
     }
     return len;
 }
@@ -130,13 +139,15 @@ Result<void> parse_cert_data(Reader& in, ParsedQuote& out) {
     const std::size_t at = in.offset();
     ATTESTD_TRY(out.cert_data_type, in.u16le("certification_data.type"));
     if (out.cert_data_type < 1 || out.cert_data_type > kCertDataPckChain) {
-        return fail(Errc::unsupported_type, fmt::format("certification_data.type at byte {}: {}, known are 1 to 5",
-                                                        at, out.cert_data_type));
+        return fail(Errc::unsupported_type,
+                    fmt::format("certification_data.type at byte {}: {}, known are 1 to 5", at,
+                                out.cert_data_type));
     }
     ATTESTD_TRY(const std::uint32_t len, in.u32le("certification_data.length"));
     if (out.cert_data_type == kCertDataPckChain && len > kMaxPckChainLen) {
-        return fail(Errc::too_large, fmt::format("certification_data.length at byte {}: {}, at most {} are allowed",
-                                                 at + 2, len, kMaxPckChainLen));
+        return fail(Errc::too_large,
+                    fmt::format("certification_data.length at byte {}: {}, at most {} are allowed",
+                                at + 2, len, kMaxPckChainLen));
     }
     ATTESTD_TRY(out.cert_data, in.bytes(len, "certification_data"));
     return {};
@@ -164,8 +175,9 @@ Result<void> parse_signature_data(Reader& in, ParsedQuote& out) {
     const std::size_t at = in.offset();
     ATTESTD_TRY(const std::uint16_t type, in.u16le("outer_certification_data.type"));
     if (type != kCertDataQeReport) {
-        return fail(Errc::unsupported_type,
-                    fmt::format("outer_certification_data.type at byte {}: {}, must be 6", at, type));
+        return fail(
+            Errc::unsupported_type,
+            fmt::format("outer_certification_data.type at byte {}: {}, must be 6", at, type));
     }
     ATTESTD_TRY(const std::uint32_t len, in.u32le("outer_certification_data.length"));
     ATTESTD_TRY(Reader inner, in.sub(len, "outer_certification_data"));
@@ -176,8 +188,8 @@ Result<void> parse_signature_data(Reader& in, ParsedQuote& out) {
 }  // namespace
 
 Result<EnclaveReport> parse_enclave_report(Reader& in, std::string_view what) {
-    // Areas named reserved hold CONFIGID, ISVFAMILYID and the like on newer platforms: covered by the
-    // signature, judged by nobody here, and so passed over.
+    // Areas named reserved hold CONFIGID, ISVFAMILYID and the like on newer platforms: covered by
+    // the signature, judged by nobody here, and so passed over.
     EnclaveReport r{};
     const auto skip = [&](std::size_t n) { return in.bytes(n, what); };
     ATTESTD_TRY(r.cpu_svn, in.array<16>(what));
@@ -197,7 +209,8 @@ Result<EnclaveReport> parse_enclave_report(Reader& in, std::string_view what) {
 
 Result<ParsedQuote> parse_intel_quote(ByteView bytes) {
     if (bytes.size() > kMaxQuoteLen) {
-        return fail(Errc::too_large, fmt::format("quote: {} bytes, at most {} are read", bytes.size(), kMaxQuoteLen));
+        return fail(Errc::too_large, fmt::format("quote: {} bytes, at most {} are read",
+                                                 bytes.size(), kMaxQuoteLen));
     }
     Reader in(bytes);
     ParsedQuote out{};
@@ -220,7 +233,8 @@ bool looks_like_intel_quote(ByteView bytes) noexcept {
     const auto version = load_le<std::uint16_t>(bytes.first<2>());
     const auto key_type = load_le<std::uint16_t>(bytes.subspan<2, 2>());
     const auto tee = load_le<std::uint32_t>(bytes.subspan<4, 4>());
-    return version <= 16 && key_type <= 16 && (tee == kTeeTypeSgx || tee == kTeeTypeTdx) && key_type != 0;
+    return version <= 16 && key_type <= 16 && (tee == kTeeTypeSgx || tee == kTeeTypeTdx) &&
+           key_type != 0;
 }
 
 const ByteArray<64>& IntelQuote::report_data() const noexcept {

@@ -74,7 +74,7 @@ struct TdReport {
     ByteArray<48> mr_owner_config;
     std::array<ByteArray<48>, 4> rtmr;
     ByteArray<64> report_data;
-    std::optional<ByteArray<16>> tee_tcb_svn2;  ///< 1.5
+    std::optional<ByteArray<16>> tee_tcb_svn2;   ///< 1.5
     std::optional<ByteArray<48>> mr_service_td;  ///< 1.5
     std::optional<TdReportEx> ex;                ///< 1.5ex
 };
@@ -93,27 +93,28 @@ struct IntelQuote {
 /// A quote and the ranges of the input that its verification needs.
 struct ParsedQuote {
     IntelQuote quote;
-    ByteView signed_part;            ///< header and body, with version 5's descriptor
-    ByteView signature;              ///< 64 bytes, r then s
-    ByteView attestation_key;        ///< 64 bytes, X then Y
+    ByteView signed_part;      ///< header and body, with version 5's descriptor
+    ByteView signature;        ///< 64 bytes, r then s
+    ByteView attestation_key;  ///< 64 bytes, X then Y
     EnclaveReport qe_report;
-    ByteView qe_report_bytes;        ///< 384 bytes
-    ByteView qe_report_signature;    ///< 64 bytes
+    ByteView qe_report_bytes;      ///< 384 bytes
+    ByteView qe_report_signature;  ///< 64 bytes
     ByteView qe_auth_data;
-    std::uint16_t cert_data_type;    ///< 1 to 5; 5 is a PCK chain in PEM
+    std::uint16_t cert_data_type;  ///< 1 to 5; 5 is a PCK chain in PEM
     ByteView cert_data;
-    ByteView platform_part;          ///< attestation key to the end of the certification data
-    std::size_t consumed;            ///< bytes of the quote; zero padding may follow
+    ByteView platform_part;  ///< attestation key to the end of the certification data
+    std::size_t consumed;    ///< bytes of the quote; zero padding may follow
 
     /// The PCK chain's text without the NUL that may close it; empty unless cert_data_type is 5.
     [[nodiscard]] std::string_view pck_chain() const noexcept;
 };
 
-/// Parses a quote; views point into `bytes`. Zero bytes may follow the quote, others may not. Every error
-/// names the field and its offset.
+/// Parses a quote; views point into `bytes`. Zero bytes may follow the quote, others may not. Every
+/// error names the field and its offset.
 [[nodiscard]] Result<ParsedQuote> parse_intel_quote(ByteView bytes);
 
-/// Whether the bytes begin like a quote (version, key type and TEE type that exist): for recognising.
+/// Whether the bytes begin like a quote (version, key type and TEE type that exist): for
+/// recognising.
 [[nodiscard]] bool looks_like_intel_quote(ByteView bytes) noexcept;
 
 /// Takes an enclave report (384 bytes).

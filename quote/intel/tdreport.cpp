@@ -16,12 +16,15 @@ Result<TdReportMac> parse_mac(Reader in) {
     TdReportMac m{};
     ATTESTD_TRY(m.type, in.u8("reporttype.type"));
     if (m.type != kTypeTdx) {
-        return fail(Errc::unsupported_type, fmt::format("reporttype.type at byte 0: 0x{:02x}, must be 0x81", m.type));
+        return fail(Errc::unsupported_type,
+                    fmt::format("reporttype.type at byte 0: 0x{:02x}, must be 0x81", m.type));
     }
     ATTESTD_TRY(m.subtype, in.u8("reporttype.subtype"));
     ATTESTD_TRY(m.version, in.u8("reporttype.version"));
     if (m.subtype != 0 || m.version > 1) {
-        return fail(Errc::unsupported_version, fmt::format("reporttype at byte 1: subtype {} version {}", m.subtype, m.version));
+        return fail(
+            Errc::unsupported_version,
+            fmt::format("reporttype at byte 1: subtype {} version {}", m.subtype, m.version));
     }
     ATTESTD_CHECK(in.zeros(13, "reportmacstruct.reserved"));
     ATTESTD_TRY(m.cpu_svn, in.array<16>("cpusvn"));
@@ -69,21 +72,25 @@ Result<TdReportInfo> parse_td_info(Reader in) {
 
 Result<LocalTdReport> parse_tdreport(ByteView bytes) {
     if (bytes.size() != kTdReportLen) {
-        return fail(Errc::bad_length, fmt::format("TDREPORT: {} bytes, must be {}", bytes.size(), kTdReportLen));
+        return fail(Errc::bad_length,
+                    fmt::format("TDREPORT: {} bytes, must be {}", bytes.size(), kTdReportLen));
     }
     const ByteView tcb_info = bytes.subspan(kTcbInfoAt, kTcbInfoLen);
     const ByteView td_info = bytes.subspan(kTdInfoAt, kTdInfoLen);
     LocalTdReport out{};
     ATTESTD_TRY(out.mac, parse_mac(Reader(bytes.first(kTcbInfoAt))));
     ATTESTD_TRY(out.tcb_info, parse_tcb_info(Reader(tcb_info, kTcbInfoAt)));
-    Reader gap(bytes.subspan(kTcbInfoAt + kTcbInfoLen, kTdInfoAt - kTcbInfoAt - kTcbInfoLen), kTcbInfoAt + kTcbInfoLen);
+    Reader gap(bytes.subspan(kTcbInfoAt + kTcbInfoLen, kTdInfoAt - kTcbInfoAt - kTcbInfoLen),
+               kTcbInfoAt + kTcbInfoLen);
     ATTESTD_CHECK(gap.zeros(gap.remaining(), "reserved"));
     ATTESTD_TRY(out.td_info, parse_td_info(Reader(td_info, kTdInfoAt)));
     if (sha384(tcb_info) != out.mac.tee_tcb_info_hash) {
-        return fail(Errc::bad_value, "tee_tcb_info_hash at byte 32: is not the SHA-384 of bytes 256 to 494");
+        return fail(Errc::bad_value,
+                    "tee_tcb_info_hash at byte 32: is not the SHA-384 of bytes 256 to 494");
     }
     if (sha384(td_info) != out.mac.tee_info_hash) {
-        return fail(Errc::bad_value, "tee_info_hash at byte 80: is not the SHA-384 of bytes 512 to 1023");
+        return fail(Errc::bad_value,
+                    "tee_info_hash at byte 80: is not the SHA-384 of bytes 512 to 1023");
     }
     return out;
 }

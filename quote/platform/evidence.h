@@ -23,10 +23,11 @@ using ReportData = ByteArray<64>;
 /// Bytes as a platform gave them. Nothing here has been verified; see verifier/ for the next step.
 struct Evidence {
     Tee tee;
-    Bytes quote;                      ///< TDX quote, or SNP report (1184 bytes)
-    std::vector<Bytes> endorsements;  ///< that came along: certificate table, collateral; hints only
-    Bytes event_log;                  ///< empty when there is none
-    std::string interface;            ///< which way it was obtained: "external", "configfs_tsm", ...
+    Bytes quote;  ///< TDX quote, or SNP report (1184 bytes)
+    std::vector<Bytes>
+        endorsements;       ///< that came along: certificate table, collateral; hints only
+    Bytes event_log;        ///< empty when there is none
+    std::string interface;  ///< which way it was obtained: "external", "configfs_tsm", ...
 };
 
 }  // namespace attestd

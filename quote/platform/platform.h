@@ -35,10 +35,11 @@ class Platform {
     /// Evidence whose report data is `report_data`. The implementation compares what came back with
     /// what was asked (Errc::platform_wrong_echo). Errc::timed_out at the deadline,
     /// Errc::unavailable, Errc::platform_failed.
-    [[nodiscard]] virtual Result<Evidence> collect(const ReportData& report_data, Deadline deadline) = 0;
+    [[nodiscard]] virtual Result<Evidence> collect(const ReportData& report_data,
+                                                   Deadline deadline) = 0;
 
-    /// 32 bytes that only this guest on this chip can obtain again. Errc::platform_unsupported where
-    /// the hardware has no such thing (TDX); never all zero.
+    /// 32 bytes that only this guest on this chip can obtain again. Errc::platform_unsupported
+    /// where the hardware has no such thing (TDX); never all zero.
     [[nodiscard]] virtual Result<Secret> derive_key(const DerivedKeyRequest& request,
                                                     Deadline deadline) = 0;
 };

@@ -19,10 +19,12 @@ constexpr std::uint32_t kSaltLen = 48;
 constexpr std::uint8_t kUncompressed = 0x04;
 
 tl::unexpected<Error> unknown(std::string_view what) {
-    return fail(Errc::chain_algorithm, fmt::format("{}: algorithm or parameter that the vendors do not use", what));
+    return fail(Errc::chain_algorithm,
+                fmt::format("{}: algorithm or parameter that the vendors do not use", what));
 }
 
-// AlgorithmIdentifier of SHA-384; its parameters are NULL in some genuine certificates and absent in others.
+// AlgorithmIdentifier of SHA-384; its parameters are NULL in some genuine certificates and absent
+// in others.
 Result<void> expect_sha384(DerReader& in, std::string_view what) {
     ATTESTD_TRY(DerReader id, in.sequence(what));
     ATTESTD_TRY(const ByteView oid, id.oid(what));
@@ -34,7 +36,8 @@ Result<void> expect_sha384(DerReader& in, std::string_view what) {
     return id.finish(what);
 }
 
-// RSASSA-PSS-params (RFC 4055 section 3.1). The defaults are SHA-1, so three of four must be present.
+// RSASSA-PSS-params (RFC 4055 section 3.1). The defaults are SHA-1, so three of four must be
+// present.
 Result<void> expect_pss_sha384(DerReader& in, std::string_view what) {
     ATTESTD_TRY(DerReader params, in.sequence(what));
     ATTESTD_TRY(DerReader hash, params.enter(der::context(0), what));

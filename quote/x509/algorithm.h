@@ -15,19 +15,22 @@ enum class SignatureAlgorithm : std::uint8_t {
 };
 
 [[nodiscard]] constexpr std::string_view algorithm_name(SignatureAlgorithm a) noexcept {
-    return a == SignatureAlgorithm::ecdsa_sha256 ? "ecdsa-with-SHA256" : "RSASSA-PSS SHA-384 salt 48";
+    return a == SignatureAlgorithm::ecdsa_sha256 ? "ecdsa-with-SHA256"
+                                                 : "RSASSA-PSS SHA-384 salt 48";
 }
 
 /// Takes the next AlgorithmIdentifier. Errc::chain_algorithm for any other algorithm or parameter.
-[[nodiscard]] Result<SignatureAlgorithm> parse_signature_algorithm(DerReader& in, std::string_view what);
+[[nodiscard]] Result<SignatureAlgorithm> parse_signature_algorithm(DerReader& in,
+                                                                   std::string_view what);
 
 /// Whether a key of this kind makes signatures of this kind.
 [[nodiscard]] constexpr bool fits(SignatureAlgorithm algorithm, KeyKind key) noexcept {
-    return algorithm == SignatureAlgorithm::ecdsa_sha256 ? key == KeyKind::p256 : key == KeyKind::rsa4096;
+    return algorithm == SignatureAlgorithm::ecdsa_sha256 ? key == KeyKind::p256
+                                                         : key == KeyKind::rsa4096;
 }
 
-/// The key of a SubjectPublicKeyInfo (its whole DER): P-256, P-384 or RSA-4096. Errc::chain_algorithm,
-/// Errc::bad_der.
+/// The key of a SubjectPublicKeyInfo (its whole DER): P-256, P-384 or RSA-4096.
+/// Errc::chain_algorithm, Errc::bad_der.
 [[nodiscard]] Result<PublicKey> parse_public_key(ByteView spki);
 
 }  // namespace attestd

@@ -40,7 +40,8 @@ Result<KeyUsage> parse_key_usage(ByteView value) {
     }
     KeyUsage out;
     for (std::size_t i = 0; i < 8 * (bits.content.size() - 1); ++i) {
-        if ((bits.content[1 + i / 8] >> (7 - i % 8) & 1) != 0) out.bits = static_cast<std::uint16_t>(out.bits | 1u << i);
+        if ((bits.content[1 + i / 8] >> (7 - i % 8) & 1) != 0)
+            out.bits = static_cast<std::uint16_t>(out.bits | 1u << i);
     }
     return out;
 }
@@ -48,7 +49,8 @@ Result<KeyUsage> parse_key_usage(ByteView value) {
 }  // namespace
 
 Result<Certificate> Certificate::parse(ByteView der) {
-    if (der.size() > kMaxCertificateLen) return fail(Errc::too_large, "certificate: over 16384 bytes");
+    if (der.size() > kMaxCertificateLen)
+        return fail(Errc::too_large, "certificate: over 16384 bytes");
     Certificate out;
     out.bytes_ = std::make_shared<const Bytes>(der.begin(), der.end());
     DerReader outer(*out.bytes_);
@@ -64,7 +66,8 @@ Result<Certificate> Certificate::parse(ByteView der) {
     ATTESTD_CHECK(out.parse_tbs());
     // The algorithm outside is not signed; it must be the one inside (RFC 5280 section 4.1.1.2).
     if (!equal(algorithm, out.inner_algorithm_)) {
-        return fail(Errc::chain_algorithm, "signatureAlgorithm differs from tbsCertificate.signature");
+        return fail(Errc::chain_algorithm,
+                    "signatureAlgorithm differs from tbsCertificate.signature");
     }
     return out;
 }
@@ -75,7 +78,8 @@ Result<void> Certificate::parse_tbs() {
     ATTESTD_TRY(DerReader version, in.enter(der::context(0), "version"));
     ATTESTD_TRY(const std::uint32_t number, version.small_integer(255, "version"));
     ATTESTD_CHECK(version.finish("version"));
-    if (number != kVersion3) return fail(Errc::unsupported_version, "certificate: only version 3 is known here");
+    if (number != kVersion3)
+        return fail(Errc::unsupported_version, "certificate: only version 3 is known here");
     ATTESTD_TRY(serial_, in.unsigned_integer("serialNumber"));
     ATTESTD_TRY(const DerElement algorithm, in.element(der::kSequence, "tbsCertificate.signature"));
     inner_algorithm_ = algorithm.whole;
@@ -102,7 +106,8 @@ Result<void> Certificate::parse_extensions(DerReader& in) {
         ATTESTD_TRY(extension.oid, entry.oid("extension.extnID"));
         if (entry.peek() == der::kBoolean) {
             ATTESTD_TRY(extension.critical, entry.boolean("extension.critical"));
-            if (!extension.critical) return entry.fail_here("extension.critical", "the default FALSE is written out");
+            if (!extension.critical)
+                return entry.fail_here("extension.critical", "the default FALSE is written out");
         }
         ATTESTD_TRY(extension.value, entry.octet_string("extension.extnValue"));
         ATTESTD_CHECK(entry.finish("extension"));
@@ -127,7 +132,8 @@ Result<void> Certificate::note_extension(const CertificateExtension& extension) 
         }
         case kSubjectKeyId:
         case kAuthorityKeyId:
-        case kCrlPoints: return {};  // hints for finding things; nothing rests on them here
+        case kCrlPoints:
+            return {};  // hints for finding things; nothing rests on them here
         default:
             if (extension.critical) unknown_critical_ = extension.oid;
             return {};

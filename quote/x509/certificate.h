@@ -1,7 +1,7 @@
 // X.509 certificates of the vendors' hierarchies (RFC 5280, version 3), decoded strictly.
 //
-// Decoding makes nothing trusted: signatures, names and dates are judged in verifier/. The key is kept as
-// bytes until somebody asks for it.
+// Decoding makes nothing trusted: signatures, names and dates are judged in verifier/. The key is
+// kept as bytes until somebody asks for it.
 #pragma once
 
 #include <memory>
@@ -46,7 +46,7 @@ class Certificate final {
     [[nodiscard]] static Result<Certificate> parse(ByteView der);
 
     [[nodiscard]] ByteView der() const noexcept { return *bytes_; }
-    [[nodiscard]] ByteView tbs() const noexcept { return tbs_; }  ///< the signed bytes
+    [[nodiscard]] ByteView tbs() const noexcept { return tbs_; }        ///< the signed bytes
     [[nodiscard]] ByteView serial() const noexcept { return serial_; }  ///< magnitude, big-endian
     [[nodiscard]] const DistinguishedName& issuer() const noexcept { return issuer_; }
     [[nodiscard]] const DistinguishedName& subject() const noexcept { return subject_; }
@@ -59,9 +59,13 @@ class Certificate final {
         return basic_constraints_;
     }
     [[nodiscard]] const std::optional<KeyUsage>& key_usage() const noexcept { return key_usage_; }
-    [[nodiscard]] const std::vector<CertificateExtension>& extensions() const noexcept { return extensions_; }
+    [[nodiscard]] const std::vector<CertificateExtension>& extensions() const noexcept {
+        return extensions_;
+    }
     /// A critical extension that RFC 5280 obliges to refuse; empty when there is none.
-    [[nodiscard]] const std::optional<ByteView>& unknown_critical() const noexcept { return unknown_critical_; }
+    [[nodiscard]] const std::optional<ByteView>& unknown_critical() const noexcept {
+        return unknown_critical_;
+    }
 
     /// The public key. Errc::chain_algorithm, Errc::bad_value.
     [[nodiscard]] Result<PublicKey> key() const { return parse_public_key(spki_); }

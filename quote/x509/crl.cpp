@@ -36,7 +36,8 @@ Result<void> Crl::parse_tbs() {
     DerReader outer(tbs_, static_cast<std::size_t>(tbs_.data() - bytes_->data()));
     ATTESTD_TRY(DerReader in, outer.sequence("tbsCertList"));
     ATTESTD_TRY(const std::uint32_t version, in.small_integer(255, "version"));
-    if (version != kVersion2) return fail(Errc::unsupported_version, "revocation list: only version 2 is known here");
+    if (version != kVersion2)
+        return fail(Errc::unsupported_version, "revocation list: only version 2 is known here");
     ATTESTD_TRY(const DerElement algorithm, in.element(der::kSequence, "tbsCertList.signature"));
     inner_algorithm_ = algorithm.whole;
     ATTESTD_TRY(issuer_, parse_name(in, "issuer"));
@@ -51,9 +52,12 @@ Result<void> Crl::parse_entries(DerReader& in) {
     ATTESTD_TRY(DerReader list, in.sequence("revokedCertificates"));
     while (!list.at_end()) {
         ATTESTD_TRY(DerReader entry, list.sequence("revokedCertificate"));
-        ATTESTD_TRY(const ByteView serial, entry.unsigned_integer("revokedCertificate.userCertificate"));
-        ATTESTD_TRY([[maybe_unused]] const Time date, entry.time("revokedCertificate.revocationDate"));
-        if (!entry.at_end()) {  // crlEntryExtensions: a reason; whatever it is, the serial counts as revoked
+        ATTESTD_TRY(const ByteView serial,
+                    entry.unsigned_integer("revokedCertificate.userCertificate"));
+        ATTESTD_TRY([[maybe_unused]] const Time date,
+                    entry.time("revokedCertificate.revocationDate"));
+        if (!entry.at_end()) {  // crlEntryExtensions: a reason; whatever it is, the serial counts
+                                // as revoked
             ATTESTD_TRY([[maybe_unused]] const DerElement ignored,
                         entry.element(der::kSequence, "revokedCertificate.crlEntryExtensions"));
         }
@@ -71,7 +75,8 @@ Result<void> Crl::parse_extensions(DerReader& in) {
         ATTESTD_TRY(DerReader entry, list.sequence("crlExtension"));
         ATTESTD_TRY(const ByteView oid, entry.oid("crlExtension.extnID"));
         // A critical one may narrow what the list covers (IssuingDistributionPoint): never ignored.
-        if (entry.peek() == der::kBoolean) return entry.fail_here("crlExtension", "critical extension is not known here");
+        if (entry.peek() == der::kBoolean)
+            return entry.fail_here("crlExtension", "critical extension is not known here");
         ATTESTD_TRY(const ByteView value, entry.octet_string("crlExtension.extnValue"));
         ATTESTD_CHECK(entry.finish("crlExtension"));
         if (!equal(oid, kCrlNumber)) continue;

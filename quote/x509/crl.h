@@ -25,10 +25,14 @@ class Crl final {
 
     [[nodiscard]] ByteView der() const noexcept { return *bytes_; }
     [[nodiscard]] const DistinguishedName& issuer() const noexcept { return issuer_; }
-    [[nodiscard]] const Window& validity() const noexcept { return validity_; }  ///< thisUpdate, nextUpdate
+    [[nodiscard]] const Window& validity() const noexcept {
+        return validity_;
+    }  ///< thisUpdate, nextUpdate
     [[nodiscard]] SignatureAlgorithm algorithm() const noexcept { return algorithm_; }
     [[nodiscard]] const std::vector<ByteView>& revoked_serials() const noexcept { return revoked_; }
-    [[nodiscard]] const std::optional<ByteView>& number() const noexcept { return number_; }  ///< CRLNumber
+    [[nodiscard]] const std::optional<ByteView>& number() const noexcept {
+        return number_;
+    }  ///< CRLNumber
 
     /// Whether the list names this serial number (magnitude, big-endian).
     [[nodiscard]] bool revokes(ByteView serial) const noexcept;

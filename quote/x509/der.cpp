@@ -16,7 +16,9 @@ ByteView magnitude(ByteView content) noexcept {
 
 }  // namespace
 
-std::uint8_t DerReader::peek() const noexcept { return at_end() ? std::uint8_t{0} : reader_.rest()[0]; }
+std::uint8_t DerReader::peek() const noexcept {
+    return at_end() ? std::uint8_t{0} : reader_.rest()[0];
+}
 
 Result<DerElement> DerReader::any(std::string_view what) {
     const ByteView start = reader_.rest();
@@ -26,7 +28,8 @@ Result<DerElement> DerReader::any(std::string_view what) {
     std::size_t len = first;
     if (first >= 0x80) {
         const std::size_t num_bytes = first & 0x7f;
-        if (num_bytes == 0 || num_bytes > kMaxLengthBytes) return fail_here(what, "length form not allowed");
+        if (num_bytes == 0 || num_bytes > kMaxLengthBytes)
+            return fail_here(what, "length form not allowed");
         ATTESTD_TRY(const ByteView bytes, reader_.bytes(num_bytes, what));
         len = 0;
         for (const std::uint8_t b : bytes) len = len << 8 | b;
@@ -39,7 +42,8 @@ Result<DerElement> DerReader::any(std::string_view what) {
 
 Result<DerElement> DerReader::element(std::uint8_t tag, std::string_view what) {
     if (peek() != tag) {
-        return fail_here(what, fmt::format("tag 0x{:02x} is expected, 0x{:02x} found", tag, peek()));
+        return fail_here(what,
+                         fmt::format("tag 0x{:02x} is expected, 0x{:02x} found", tag, peek()));
     }
     return any(what);
 }
@@ -100,19 +104,23 @@ Result<Time> DerReader::time(std::string_view what) {
     ATTESTD_TRY(const DerElement found, element(utc ? der::kUtcTime : der::kGeneralizedTime, what));
     const std::string_view text = as_text(found.content);
     const std::size_t year_len = utc ? 2 : 4;
-    if (text.size() != year_len + 11 || text.back() != 'Z') return fail_here(what, "form of the time");
+    if (text.size() != year_len + 11 || text.back() != 'Z')
+        return fail_here(what, "form of the time");
     const auto number = [&](std::size_t at, std::size_t len) {
         unsigned value = 0;
-        for (const char c : text.substr(at, len)) value = value * 10 + static_cast<unsigned>(c - '0');
+        for (const char c : text.substr(at, len))
+            value = value * 10 + static_cast<unsigned>(c - '0');
         return value;
     };
-    if (text.find_first_not_of("0123456789") != text.size() - 1) return fail_here(what, "digits of the time");
+    if (text.find_first_not_of("0123456789") != text.size() - 1)
+        return fail_here(what, "digits of the time");
     unsigned year = number(0, year_len);
     if (utc) year += year < 50 ? 2000 : 1900;
     // RFC 5280 writes years up to 2049 as UTCTime and later ones as GeneralizedTime.
     if (!utc && year < 2050) return fail_here(what, "a year before 2050 as GeneralizedTime");
-    auto out = make_time(static_cast<int>(year), number(year_len, 2), number(year_len + 2, 2),
-                         number(year_len + 4, 2), number(year_len + 6, 2), number(year_len + 8, 2), what);
+    auto out =
+        make_time(static_cast<int>(year), number(year_len, 2), number(year_len + 2, 2),
+                  number(year_len + 4, 2), number(year_len + 6, 2), number(year_len + 8, 2), what);
     if (!out) return fail_here(what, "no such date or time");
     return out;
 }

@@ -1,6 +1,5 @@
 #include "quote/x509/name.h"
 
-
 namespace attestd {
 namespace {
 
@@ -8,13 +7,20 @@ namespace {
 std::string_view* attribute(DistinguishedName& name, ByteView oid) noexcept {
     if (oid.size() != 3 || oid[0] != 0x55 || oid[1] != 0x04) return nullptr;
     switch (oid[2]) {
-        case 3: return &name.common_name;
-        case 6: return &name.country;
-        case 7: return &name.locality;
-        case 8: return &name.state;
-        case 10: return &name.organization;
-        case 11: return &name.organizational_unit;
-        default: return nullptr;
+        case 3:
+            return &name.common_name;
+        case 6:
+            return &name.country;
+        case 7:
+            return &name.locality;
+        case 8:
+            return &name.state;
+        case 10:
+            return &name.organization;
+        case 11:
+            return &name.organizational_unit;
+        default:
+            return nullptr;
     }
 }
 
@@ -37,7 +43,8 @@ Result<DistinguishedName> parse_name(DerReader& in, std::string_view what) {
         }
         std::string_view* const slot = attribute(name, oid);
         if (slot == nullptr) return in.fail_here(what, "a name has a part that is not known here");
-        if (!slot->empty() || value.content.empty()) return in.fail_here(what, "a name's part is empty or doubled");
+        if (!slot->empty() || value.content.empty())
+            return in.fail_here(what, "a name's part is empty or doubled");
         *slot = as_text(value.content);
     }
     return name;

@@ -9,8 +9,8 @@
 
 namespace attestd {
 
-/// A Name (RFC 5280 section 4.1.2.4). All views live as long as the bytes it was parsed from. Two names
-/// are the same when their DER is.
+/// A Name (RFC 5280 section 4.1.2.4). All views live as long as the bytes it was parsed from. Two
+/// names are the same when their DER is.
 struct DistinguishedName {
     ByteView der;
     std::string_view common_name, organization, organizational_unit, locality, state, country;
@@ -20,7 +20,8 @@ struct DistinguishedName {
     }
 };
 
-/// Takes the next Name. Each attribute at most once, one for each RDN, and only the six above: Errc::bad_der.
+/// Takes the next Name. Each attribute at most once, one for each RDN, and only the six above:
+/// Errc::bad_der.
 [[nodiscard]] Result<DistinguishedName> parse_name(DerReader& in, std::string_view what);
 
 }  // namespace attestd

@@ -47,7 +47,8 @@ Result<Bytes> parse_body(Lines& lines, std::string_view label) {
     while (!lines.done()) {
         const std::string_view line = lines.next();
         if (line.starts_with(kEnd)) {
-            if (line != fmt::format("{}{}{}", kEnd, label, kDashes)) return bad(lines, "END does not fit BEGIN");
+            if (line != fmt::format("{}{}{}", kEnd, label, kDashes))
+                return bad(lines, "END does not fit BEGIN");
             return from_base64(digits, fmt::format("PEM, block before line {}", lines.number()));
         }
         if (line_len == 0) line_len = line.size() > 64 ? 76 : 64;

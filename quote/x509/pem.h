@@ -16,7 +16,8 @@ struct PemBlock {
 };
 
 enum class PemStyle : std::uint8_t {
-    /// As evidence and collateral carry it: blocks one after another, LF, lines of 64 (or all of 76)
+    /// As evidence and collateral carry it: blocks one after another, LF, lines of 64 (or all of
+    /// 76)
     /// characters, the last newline optional, nothing else. One byte changed never means the same.
     exact,
     /// As people keep files: CR LF is the same as LF, and lines between blocks are passed over.

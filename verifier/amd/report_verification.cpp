@@ -18,38 +18,50 @@ std::string intermediate_name(Product product, bool vlek) {
 }
 
 // All of AMD's names end in the same place.
-Result<void> check_name(const DistinguishedName& name, std::string_view common_name, std::string_view what) {
+Result<void> check_name(const DistinguishedName& name, std::string_view common_name,
+                        std::string_view what) {
     if (name.common_name == common_name && name.organization == "Advanced Micro Devices" &&
-        name.organizational_unit == "Engineering" && name.locality == "Santa Clara" && name.state == "CA" &&
-        name.country == "US") {
+        name.organizational_unit == "Engineering" && name.locality == "Santa Clara" &&
+        name.state == "CA" && name.country == "US") {
         return {};
     }
-    return fail(Errc::chain_name, fmt::format("{}: is \"{}\", \"{}\" of AMD is needed", what, name.common_name, common_name));
+    return fail(Errc::chain_name, fmt::format("{}: is \"{}\", \"{}\" of AMD is needed", what,
+                                              name.common_name, common_name));
 }
 
 std::string tcb_text(const TcbVersion& t) {
-    return fmt::format("{}bl {} tee {} snp {} ucode {}", t.fmc ? fmt::format("fmc {} ", *t.fmc) : std::string(), t.bootloader,
-                       t.tee, t.snp, t.microcode);
+    return fmt::format("{}bl {} tee {} snp {} ucode {}",
+                       t.fmc ? fmt::format("fmc {} ", *t.fmc) : std::string(), t.bootloader, t.tee,
+                       t.snp, t.microcode);
 }
 
 // The chip's part of step 9.
-Result<void> check_chip(const SnpReport& report, const AmdLeafExtension& leaf, const SnpChainOptions& options) {
+Result<void> check_chip(const SnpReport& report, const AmdLeafExtension& leaf,
+                        const SnpChainOptions& options) {
     if (!leaf.is_vcek()) return {};  // a VLEK belongs to the provider, not to a chip
     const ByteView chip(report.chip_id);
     if (all_zero(chip)) {
         if (options.allow_masked_chip_id) return {};
-        return fail(Errc::chip_id_masked, "CHIP_ID is all zero: the VCEK cannot be bound to it (allow_masked_chip_id permits that)");
+        return fail(Errc::chip_id_masked,
+                    "CHIP_ID is all zero: the VCEK cannot be bound to it (allow_masked_chip_id "
+                    "permits that)");
     }
-    if (equal(chip.first(leaf.hw_id.size()), leaf.hw_id) && all_zero(chip.subspan(leaf.hw_id.size()))) return {};
-    return fail(Errc::leaf_chip, fmt::format("the VCEK is for chip {}, the report is of {}: fetch that chip's VCEK",
-                                             to_hex(leaf.hw_id.first(8)), to_hex(chip.first(8))));
+    if (equal(chip.first(leaf.hw_id.size()), leaf.hw_id) &&
+        all_zero(chip.subspan(leaf.hw_id.size())))
+        return {};
+    return fail(Errc::leaf_chip,
+                fmt::format("the VCEK is for chip {}, the report is of {}: fetch that chip's VCEK",
+                            to_hex(leaf.hw_id.first(8)), to_hex(chip.first(8))));
 }
 
-Result<void> check_leaf_fits(const SnpReport& report, const AmdLeafExtension& leaf, const SnpChainOptions& options) {
+Result<void> check_leaf_fits(const SnpReport& report, const AmdLeafExtension& leaf,
+                             const SnpChainOptions& options) {
     const TcbVersion reported = decode_tcb(leaf.product, report.reported_tcb);
     if (leaf.tcb != reported) {
-        return fail(Errc::leaf_tcb, fmt::format("the leaf is for TCB {}, the report says {}: fetch the {} again", tcb_text(leaf.tcb),
-                                                tcb_text(reported), signing_key_name(report.signing_key)));
+        return fail(Errc::leaf_tcb,
+                    fmt::format("the leaf is for TCB {}, the report says {}: fetch the {} again",
+                                tcb_text(leaf.tcb), tcb_text(reported),
+                                signing_key_name(report.signing_key)));
     }
     return check_chip(report, leaf, options);
 }
@@ -61,18 +73,23 @@ Result<AmdLeafExtension> check_leaf(const Certificate& leaf, const SnpReport& re
     ATTESTD_TRY(const auto extension, parse_amd_leaf_extension(leaf));
     if (!extension) return fail(Errc::chain_extension, "leaf: AMD's extensions are missing");
     if (extension->is_vcek() == vlek) {
-        return fail(Errc::leaf_kind, fmt::format("the report is signed by a {}, the leaf is a {}", signing_key_name(report.signing_key),
-                                                 vlek ? "VCEK" : "VLEK"));
+        return fail(Errc::leaf_kind,
+                    fmt::format("the report is signed by a {}, the leaf is a {}",
+                                signing_key_name(report.signing_key), vlek ? "VCEK" : "VLEK"));
     }
     ATTESTD_CHECK(check_name(leaf.subject(), name, "leaf"));
-    ATTESTD_CHECK(check_name(leaf.issuer(), intermediate_name(extension->product, vlek), "issuer of the leaf"));
+    ATTESTD_CHECK(check_name(leaf.issuer(), intermediate_name(extension->product, vlek),
+                             "issuer of the leaf"));
     if (report.names_product() && report.product != extension->product) {
-        return fail(Errc::product_mismatch, fmt::format("the report is of a {}, the leaf is for {}",
-                                                        report.product ? product_name(*report.product) : "product without a root",
-                                                        extension->product_text));
+        return fail(
+            Errc::product_mismatch,
+            fmt::format("the report is of a {}, the leaf is for {}",
+                        report.product ? product_name(*report.product) : "product without a root",
+                        extension->product_text));
     }
     ATTESTD_CHECK(check_end_entity(leaf, "leaf"));
-    if (leaf.algorithm() != SignatureAlgorithm::rsa_pss_sha384) return fail(Errc::chain_algorithm, "leaf: not signed with RSASSA-PSS");
+    if (leaf.algorithm() != SignatureAlgorithm::rsa_pss_sha384)
+        return fail(Errc::chain_algorithm, "leaf: not signed with RSASSA-PSS");
     return *extension;
 }
 
@@ -82,38 +99,47 @@ struct ChainKeys {
     VerifiedCertificate intermediate, leaf;
 };
 
-Result<VerifiedRoot> verify_root(const Certificate& root, Product product, const TrustAnchors& anchors, Time now) {
-    ATTESTD_CHECK(check_name(root.subject(), fmt::format("ARK-{}", product_name(product)), "root certificate"));
+Result<VerifiedRoot> verify_root(const Certificate& root, Product product,
+                                 const TrustAnchors& anchors, Time now) {
+    ATTESTD_CHECK(check_name(root.subject(), fmt::format("ARK-{}", product_name(product)),
+                             "root certificate"));
     const auto grade = anchors.amd_root(root.spki_digest(), product_name(product));
-    if (!grade) return fail(Errc::chain_untrusted_root, fmt::format("the key of {} is neither AMD's nor an added trust anchor", root.subject().common_name));
+    if (!grade)
+        return fail(Errc::chain_untrusted_root,
+                    fmt::format("the key of {} is neither AMD's nor an added trust anchor",
+                                root.subject().common_name));
     ATTESTD_CHECK(check_authority(root, 1, "root certificate"));
     ATTESTD_TRY(PublicKey key, root.key());
     ATTESTD_CHECK(check_valid_at(root, now, "root certificate"));
-    // The pinned key is the anchor: the certificate around it gains nothing from its own signature, but a
-    // damaged one is refused all the same.
+    // The pinned key is the anchor: the certificate around it gains nothing from its own signature,
+    // but a damaged one is refused all the same.
     VerifiedCertificate verified{root, std::move(key)};
     ATTESTD_CHECK(check_issued_by(root, verified, "root certificate"));
     return VerifiedRoot{std::move(verified), *grade};
 }
 
-Result<VerifiedCertificate> verify_intermediate(const Certificate& certificate, const VerifiedRoot& root, Time now) {
+Result<VerifiedCertificate> verify_intermediate(const Certificate& certificate,
+                                                const VerifiedRoot& root, Time now) {
     ATTESTD_CHECK(check_authority(certificate, 0, "intermediate certificate"));
     ATTESTD_CHECK(check_issued_by(certificate, root.verified, "intermediate certificate"));
     ATTESTD_CHECK(check_valid_at(certificate, now, "intermediate certificate"));
     ATTESTD_TRY(PublicKey key, certificate.key());
-    if (key.kind() != KeyKind::rsa4096) return fail(Errc::chain_algorithm, "intermediate certificate: the key is not RSA-4096");
+    if (key.kind() != KeyKind::rsa4096)
+        return fail(Errc::chain_algorithm, "intermediate certificate: the key is not RSA-4096");
     return VerifiedCertificate{certificate, std::move(key)};
 }
 
 // Step 6 and 7 for one choice of certificates.
-Result<ChainKeys> verify_links(const Certificate& leaf, const Certificate& intermediate, const Certificate& root, Product product,
+Result<ChainKeys> verify_links(const Certificate& leaf, const Certificate& intermediate,
+                               const Certificate& root, Product product,
                                const TrustAnchors& anchors, Time now) {
     ATTESTD_TRY(VerifiedRoot ark, verify_root(root, product, anchors, now));
     ATTESTD_TRY(VerifiedCertificate ask, verify_intermediate(intermediate, ark, now));
     ATTESTD_CHECK(check_issued_by(leaf, ask, "leaf"));
     ATTESTD_CHECK(check_valid_at(leaf, now, "leaf"));
     ATTESTD_TRY(PublicKey key, leaf.key());
-    if (key.kind() != KeyKind::p384) return fail(Errc::chain_algorithm, "leaf: the key is not on P-384");
+    if (key.kind() != KeyKind::p384)
+        return fail(Errc::chain_algorithm, "leaf: the key is not on P-384");
     return ChainKeys{std::move(ark), std::move(ask), VerifiedCertificate{leaf, std::move(key)}};
 }
 
@@ -121,7 +147,9 @@ Result<ChainKeys> verify_links(const Certificate& leaf, const Certificate& inter
 class Furthest {
  public:
     void note(Error error) {
-        if (!error_ || is_absence(error_->code) || (!is_absence(error.code) && error.code > error_->code)) error_ = std::move(error);
+        if (!error_ || is_absence(error_->code) ||
+            (!is_absence(error.code) && error.code > error_->code))
+            error_ = std::move(error);
     }
     [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
 
@@ -130,13 +158,18 @@ class Furthest {
 };
 
 // Tries the issuers among `all` by name; several certificates may carry one name.
-Result<ChainKeys> find_links(const Certificate& leaf, Product product, const std::vector<Certificate>& all, const TrustAnchors& anchors,
+Result<ChainKeys> find_links(const Certificate& leaf, Product product,
+                             const std::vector<Certificate>& all, const TrustAnchors& anchors,
                              Time now) {
     Furthest furthest;
-    furthest.note({Errc::chain_missing, fmt::format("the certificate of {} is not given: fetch it once", leaf.issuer().common_name)});
+    furthest.note(
+        {Errc::chain_missing, fmt::format("the certificate of {} is not given: fetch it once",
+                                          leaf.issuer().common_name)});
     for (const Certificate& intermediate : all) {
         if (!intermediate.subject().same_as(leaf.issuer())) continue;
-        furthest.note({Errc::chain_missing, fmt::format("the certificate of {} is not given: fetch it once", intermediate.issuer().common_name)});
+        furthest.note(
+            {Errc::chain_missing, fmt::format("the certificate of {} is not given: fetch it once",
+                                              intermediate.issuer().common_name)});
         for (const Certificate& root : all) {
             if (!root.subject().same_as(intermediate.issuer())) continue;
             auto keys = verify_links(leaf, intermediate, root, product, anchors, now);
@@ -147,32 +180,41 @@ Result<ChainKeys> find_links(const Certificate& leaf, Product product, const std
     return tl::make_unexpected(*furthest.error());
 }
 
-// Step 8. The list is AMD's only for its intermediates; leaves all have serial 0, which stands for nothing.
-Result<Window> check_crl(const ChainKeys& keys, const Endorsements& endorsements, const SnpChainOptions& options, Time now,
-                         bool& checked) {
-    const auto crls = verify_crls(endorsements.crls(), keys.root.verified, CrlRole::unsaid, now, "revocation list");
+// Step 8. The list is AMD's only for its intermediates; leaves all have serial 0, which stands for
+// nothing.
+Result<Window> check_crl(const ChainKeys& keys, const Endorsements& endorsements,
+                         const SnpChainOptions& options, Time now, bool& checked) {
+    const auto crls = verify_crls(endorsements.crls(), keys.root.verified, CrlRole::unsaid, now,
+                                  "revocation list");
     if (!crls && crls.error().code == Errc::crl_missing && !options.require_crl) return Window{};
     if (!crls) return tl::make_unexpected(crls.error());
     checked = true;
     const ByteView leaf_serial = keys.leaf.certificate.serial();
     if (crls->revokes(keys.intermediate.certificate.serial())) {
-        return fail(Errc::intermediate_revoked, fmt::format("{} is on AMD's revocation list", keys.intermediate.certificate.subject().common_name));
+        return fail(Errc::intermediate_revoked,
+                    fmt::format("{} is on AMD's revocation list",
+                                keys.intermediate.certificate.subject().common_name));
     }
-    if (!all_zero(leaf_serial) && crls->revokes(leaf_serial)) return fail(Errc::leaf_revoked, "the leaf is on AMD's revocation list");
+    if (!all_zero(leaf_serial) && crls->revokes(leaf_serial))
+        return fail(Errc::leaf_revoked, "the leaf is on AMD's revocation list");
     return crls->validity();
 }
 
-Result<VerifiedSnpLeaf> verify_candidate(const Certificate& candidate, const SnpReport& report, const Endorsements& endorsements,
-                                         const TrustAnchors& anchors, const SnpChainOptions& options, Time now) {
+Result<VerifiedSnpLeaf> verify_candidate(const Certificate& candidate, const SnpReport& report,
+                                         const Endorsements& endorsements,
+                                         const TrustAnchors& anchors,
+                                         const SnpChainOptions& options, Time now) {
     ATTESTD_TRY(const AmdLeafExtension extension, check_leaf(candidate, report));
-    ATTESTD_TRY(ChainKeys keys, find_links(candidate, extension.product, endorsements.certificates(), anchors, now));
+    ATTESTD_TRY(ChainKeys keys, find_links(candidate, extension.product,
+                                           endorsements.certificates(), anchors, now));
     bool crl_checked = false;
     ATTESTD_TRY(const Window crl, check_crl(keys, endorsements, options, now, crl_checked));
     ATTESTD_CHECK(check_leaf_fits(report, extension, options));
     const Window validity = crl.intersect(keys.leaf.certificate.validity())
                                 .intersect(keys.intermediate.certificate.validity())
                                 .intersect(keys.root.verified.certificate.validity());
-    return VerifiedSnpLeaf{std::move(keys.leaf), extension.product, std::string(extension.csp_id), crl_checked, validity, keys.root.grade};
+    return VerifiedSnpLeaf{std::move(keys.leaf), extension.product, std::string(extension.csp_id),
+                           crl_checked,          validity,          keys.root.grade};
 }
 
 bool may_be_leaf(const Certificate& certificate) noexcept {
@@ -193,18 +235,23 @@ std::tuple<bool, bool> suits(const Certificate& candidate, const SnpReport& repo
 
 Result<void> check_signed(const ParsedSnpReport& parsed) {
     const SnpReport& report = parsed.report;
-    if (report.signing_key == SnpSigningKey::none || report.mask_chip_key || parsed.signature_zero) {
-        return fail(Errc::report_unsigned, "SIGNING_KEY is NONE, the chip key is masked or the signature is all zero: the report proves nothing");
+    if (report.signing_key == SnpSigningKey::none || report.mask_chip_key ||
+        parsed.signature_zero) {
+        return fail(Errc::report_unsigned,
+                    "SIGNING_KEY is NONE, the chip key is masked or the signature is all zero: the "
+                    "report proves nothing");
     }
     if (report.names_product() && !report.product) {
-        return fail(Errc::product_unknown, fmt::format("family 0x{:02x} model 0x{:02x}: no product with a pinned root", report.cpuid_family,
-                                                       report.cpuid_model));
+        return fail(Errc::product_unknown,
+                    fmt::format("family 0x{:02x} model 0x{:02x}: no product with a pinned root",
+                                report.cpuid_family, report.cpuid_model));
     }
     return {};
 }
 
-SnpLeafOutcome verify_snp_leaf(const SnpReport& report, const Endorsements& endorsements, const TrustAnchors& anchors,
-                               const SnpChainOptions& options, Time now) {
+SnpLeafOutcome verify_snp_leaf(const SnpReport& report, const Endorsements& endorsements,
+                               const TrustAnchors& anchors, const SnpChainOptions& options,
+                               Time now) {
     // The one that suits best first; among equals, in the order given.
     std::multimap<std::tuple<bool, bool>, const Certificate*, std::greater<>> candidates;
     for (const Certificate& certificate : endorsements.certificates()) {
@@ -221,7 +268,10 @@ SnpLeafOutcome verify_snp_leaf(const SnpReport& report, const Endorsements& endo
         furthest.note(std::move(verified).error());
     }
     if (!furthest.error()) {
-        out.absent = Error{Errc::leaf_missing, fmt::format("no {} certificate is given: fetch it, or give --endorsements", signing_key_name(report.signing_key))};
+        out.absent =
+            Error{Errc::leaf_missing,
+                  fmt::format("no {} certificate is given: fetch it, or give --endorsements",
+                              signing_key_name(report.signing_key))};
     } else {
         (is_absence(furthest.error()->code) ? out.absent : out.failure) = furthest.error();
     }
@@ -234,21 +284,27 @@ Result<void> verify_report_signature(const ParsedSnpReport& report, const Public
 }
 
 Result<void> check_tcb_order(const SnpReport& report, Product product) {
-    for (const ByteArray<8>* tcb : {&report.current_tcb, &report.reported_tcb, &report.committed_tcb, &report.launch_tcb}) {
+    for (const ByteArray<8>* tcb :
+         {&report.current_tcb, &report.reported_tcb, &report.committed_tcb, &report.launch_tcb}) {
         if (!tcb_reserved_zero(product, *tcb)) {
-            return fail(Errc::report_malformed, fmt::format("a TCB_VERSION has reserved bytes of {}'s layout set: {}", product_name(product), to_hex(*tcb)));
+            return fail(Errc::report_malformed,
+                        fmt::format("a TCB_VERSION has reserved bytes of {}'s layout set: {}",
+                                    product_name(product), to_hex(*tcb)));
         }
     }
     const TcbVersion reported = decode_tcb(product, report.reported_tcb);
     const TcbVersion committed = decode_tcb(product, report.committed_tcb);
     const TcbVersion current = decode_tcb(product, report.current_tcb);
     if (!at_least(committed, reported)) {
-        return fail(Errc::tcb_order, fmt::format("REPORTED_TCB ({}) is above COMMITTED_TCB ({})", tcb_text(reported), tcb_text(committed)));
+        return fail(Errc::tcb_order, fmt::format("REPORTED_TCB ({}) is above COMMITTED_TCB ({})",
+                                                 tcb_text(reported), tcb_text(committed)));
     }
     if (!at_least(current, committed)) {
-        return fail(Errc::tcb_order, fmt::format("COMMITTED_TCB ({}) is above CURRENT_TCB ({})", tcb_text(committed), tcb_text(current)));
+        return fail(Errc::tcb_order, fmt::format("COMMITTED_TCB ({}) is above CURRENT_TCB ({})",
+                                                 tcb_text(committed), tcb_text(current)));
     }
-    if (report.committed_version > report.current_version) return fail(Errc::tcb_order, "the committed firmware version is above the current one");
+    if (report.committed_version > report.current_version)
+        return fail(Errc::tcb_order, "the committed firmware version is above the current one");
     return {};
 }
 
@@ -256,7 +312,8 @@ std::optional<Product> product_hint(const SnpReport& report, const Endorsements&
     for (const Certificate& certificate : endorsements.certificates()) {
         if (!may_be_leaf(certificate)) continue;
         const auto extension = parse_amd_leaf_extension(certificate);
-        if (extension && *extension && check_leaf_fits(report, **extension, {false, true})) return (*extension)->product;
+        if (extension && *extension && check_leaf_fits(report, **extension, {false, true}))
+            return (*extension)->product;
     }
     return std::nullopt;
 }

@@ -1,7 +1,7 @@
 // The cryptography of SNP evidence (`spec/snp.md` section 10, steps 3 to 11).
 //
-// Two parts: the chain behind the signing key, which is the same for every report of one chip and TCB and
-// can be remembered; and the report itself.
+// Two parts: the chain behind the signing key, which is the same for every report of one chip and
+// TCB and can be remembered; and the report itself.
 #pragma once
 
 #include <memory>
@@ -45,20 +45,26 @@ struct SnpLeafOutcome {
 /// Errc::report_unsigned, Errc::product_unknown, Errc::report_malformed.
 [[nodiscard]] Result<void> check_signed(const ParsedSnpReport& report);
 
-/// Steps 4 to 9: finds the report's leaf and its issuers among `endorsements` and verifies them as of
-/// `now`. Of several candidates one that holds is enough; else the error of the one that came furthest.
-[[nodiscard]] SnpLeafOutcome verify_snp_leaf(const SnpReport& report, const Endorsements& endorsements,
-                                             const TrustAnchors& anchors, const SnpChainOptions& options, Time now);
+/// Steps 4 to 9: finds the report's leaf and its issuers among `endorsements` and verifies them as
+/// of `now`. Of several candidates one that holds is enough; else the error of the one that came
+/// furthest.
+[[nodiscard]] SnpLeafOutcome verify_snp_leaf(const SnpReport& report,
+                                             const Endorsements& endorsements,
+                                             const TrustAnchors& anchors,
+                                             const SnpChainOptions& options, Time now);
 
 /// Step 10. Errc::report_signature.
-[[nodiscard]] Result<void> verify_report_signature(const ParsedSnpReport& report, const PublicKey& leaf_key);
+[[nodiscard]] Result<void> verify_report_signature(const ParsedSnpReport& report,
+                                                   const PublicKey& leaf_key);
 
-/// Reserved bytes of all four TCBs in the product's layout, and step 11: REPORTED <= COMMITTED <= CURRENT by
-/// component, COMMITTED version <= CURRENT version. Errc::report_malformed, Errc::tcb_order.
+/// Reserved bytes of all four TCBs in the product's layout, and step 11: REPORTED <= COMMITTED <=
+/// CURRENT by component, COMMITTED version <= CURRENT version. Errc::report_malformed,
+/// Errc::tcb_order.
 [[nodiscard]] Result<void> check_tcb_order(const SnpReport& report, Product product);
 
-/// A leaf that the report's certificate was issued for, by name alone: its product. For looking at reports
-/// of version 2, which do not say what made them. Nothing is verified.
-[[nodiscard]] std::optional<Product> product_hint(const SnpReport& report, const Endorsements& endorsements);
+/// A leaf that the report's certificate was issued for, by name alone: its product. For looking at
+/// reports of version 2, which do not say what made them. Nothing is verified.
+[[nodiscard]] std::optional<Product> product_hint(const SnpReport& report,
+                                                  const Endorsements& endorsements);
 
 }  // namespace attestd

@@ -16,111 +16,142 @@ struct DocumentErrors {
     Errc missing, chain, signature, expired, not_yet_valid;
 };
 
-constexpr DocumentErrors kTcbInfoErrors{"TCB info", Errc::tcb_info_missing, Errc::tcb_info_chain, Errc::tcb_info_signature,
-                                        Errc::tcb_info_expired, Errc::tcb_info_not_yet_valid};
-constexpr DocumentErrors kQeIdentityErrors{"QE identity", Errc::qe_identity_missing, Errc::qe_identity_chain,
-                                           Errc::qe_identity_signature, Errc::qe_identity_expired,
+constexpr DocumentErrors kTcbInfoErrors{"TCB info",
+                                        Errc::tcb_info_missing,
+                                        Errc::tcb_info_chain,
+                                        Errc::tcb_info_signature,
+                                        Errc::tcb_info_expired,
+                                        Errc::tcb_info_not_yet_valid};
+constexpr DocumentErrors kQeIdentityErrors{"QE identity",
+                                           Errc::qe_identity_missing,
+                                           Errc::qe_identity_chain,
+                                           Errc::qe_identity_signature,
+                                           Errc::qe_identity_expired,
                                            Errc::qe_identity_not_yet_valid};
 
 // The chain that came with the document, or the signer and root given apart.
 Result<std::vector<Certificate>> signer_chain(const SignedDocument& document, CollateralContext& c,
                                               const DocumentErrors& errors) {
-    if (!document.chain) return fail(errors.chain, fmt::format("{} issuer chain: {}", errors.what, document.chain.error().detail));
+    if (!document.chain)
+        return fail(errors.chain,
+                    fmt::format("{} issuer chain: {}", errors.what, document.chain.error().detail));
     if (!document.chain->empty()) return *document.chain;
     const auto& all = c.endorsements.certificates();
     const auto signer = std::find_if(all.begin(), all.end(), [](const Certificate& certificate) {
         return certificate.subject().common_name == kTcbSignerName;
     });
-    if (signer == all.end()) return fail(Errc::chain_missing, fmt::format("{}: the chain of its signer is not given", errors.what));
+    if (signer == all.end())
+        return fail(Errc::chain_missing,
+                    fmt::format("{}: the chain of its signer is not given", errors.what));
     return std::vector<Certificate>{*signer, c.chain.root.verified.certificate};
 }
 
 bool same_chain(const std::vector<Certificate>& a, const std::vector<Certificate>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](const Certificate& x, const Certificate& y) { return equal(x.der(), y.der()); });
+    return std::equal(
+        a.begin(), a.end(), b.begin(), b.end(),
+        [](const Certificate& x, const Certificate& y) { return equal(x.der(), y.der()); });
 }
 
-Result<VerifiedCertificate> verify_signer(const std::vector<Certificate>& chain, CollateralContext& c, const DocumentErrors& errors) {
+Result<VerifiedCertificate> verify_signer(const std::vector<Certificate>& chain,
+                                          CollateralContext& c, const DocumentErrors& errors) {
     if (c.known_signer && same_chain(c.known_signer->first, chain)) return c.known_signer->second;
     auto signer = verify_tcb_signer(chain, c.chain.root, c.anchors, c.now);
     if (!signer) {
-        return fail(errors.chain, fmt::format("{} issuer chain: {}: {}", errors.what, errc_name(signer.error().code),
-                                              signer.error().detail));
+        return fail(errors.chain,
+                    fmt::format("{} issuer chain: {}: {}", errors.what,
+                                errc_name(signer.error().code), signer.error().detail));
     }
     c.known_signer.emplace(chain, *signer);
     return signer;
 }
 
-// Chain, revocation and signature; nothing of the text has been interpreted yet. Returns the span in which
-// they hold.
-Result<Window> verify_signature(const SignedDocument& document, CollateralContext& c, const DocumentErrors& errors) {
+// Chain, revocation and signature; nothing of the text has been interpreted yet. Returns the span
+// in which they hold.
+Result<Window> verify_signature(const SignedDocument& document, CollateralContext& c,
+                                const DocumentErrors& errors) {
     ATTESTD_TRY(const auto chain, signer_chain(document, c, errors));
     ATTESTD_TRY(const VerifiedCertificate signer, verify_signer(chain, c, errors));
     if (c.root_crls != nullptr && c.root_crls->revokes(signer.certificate.serial())) {
-        return fail(Errc::tcb_signer_revoked, fmt::format("{}: its signer's certificate is revoked", errors.what));
+        return fail(Errc::tcb_signer_revoked,
+                    fmt::format("{}: its signer's certificate is revoked", errors.what));
     }
     const auto& signature = document.signature;
     const bool good = signature && signature->size() == 64 &&
-                      signer.key.verify_raw(as_bytes(document.text), ByteView(*signature).first(32), ByteView(*signature).subspan(32));
-    if (!good) return fail(errors.signature, fmt::format("{}: the signature over its text is wrong", errors.what));
+                      signer.key.verify_raw(as_bytes(document.text), ByteView(*signature).first(32),
+                                            ByteView(*signature).subspan(32));
+    if (!good)
+        return fail(errors.signature,
+                    fmt::format("{}: the signature over its text is wrong", errors.what));
     return signer.certificate.validity().intersect(chain[1].validity());
 }
 
 Result<void> check_dates(const Window& window, Time now, const DocumentErrors& errors) {
     if (now < window.from) {
-        return fail(errors.not_yet_valid, fmt::format("{}: issued {}", errors.what, to_rfc3339(window.from)));
+        return fail(errors.not_yet_valid,
+                    fmt::format("{}: issued {}", errors.what, to_rfc3339(window.from)));
     }
     if (now > window.until) {
-        return fail(errors.expired, fmt::format("{}: nextUpdate was {}: fetch the current document", errors.what,
-                                                to_rfc3339(window.until)));
+        return fail(errors.expired, fmt::format("{}: nextUpdate was {}: fetch the current document",
+                                                errors.what, to_rfc3339(window.until)));
     }
     return {};
 }
 
-Result<VerifiedDocument<TcbInfo>> verify_one_tcb_info(const SignedDocument& document, CollateralContext& c) {
+Result<VerifiedDocument<TcbInfo>> verify_one_tcb_info(const SignedDocument& document,
+                                                      CollateralContext& c) {
     ATTESTD_TRY(const Window signature, verify_signature(document, c, kTcbInfoErrors));
     ATTESTD_TRY(TcbInfo info, parse_tcb_info(document.text));
     ATTESTD_CHECK(check_dates(info.validity, c.now, kTcbInfoErrors));
     if (info.tdx != c.tdx) {
-        return fail(Errc::tcb_info_tee, fmt::format("TCB info is for {}, the evidence is {}", info.tdx ? "TDX" : "SGX", c.tdx ? "TDX" : "SGX"));
+        return fail(Errc::tcb_info_tee,
+                    fmt::format("TCB info is for {}, the evidence is {}", info.tdx ? "TDX" : "SGX",
+                                c.tdx ? "TDX" : "SGX"));
     }
     if (info.fmspc != c.chain.pck.fmspc) {
-        return fail(Errc::tcb_info_fmspc, fmt::format("TCB info is for FMSPC {}, the platform's is {}: fetch that one",
-                                                      to_hex(info.fmspc), to_hex(c.chain.pck.fmspc)));
+        return fail(Errc::tcb_info_fmspc,
+                    fmt::format("TCB info is for FMSPC {}, the platform's is {}: fetch that one",
+                                to_hex(info.fmspc), to_hex(c.chain.pck.fmspc)));
     }
     if (info.pce_id != c.chain.pck.pce_id) {
-        return fail(Errc::tcb_info_pceid, fmt::format("TCB info is for PCEID {}, the platform's is {}", to_hex(info.pce_id),
-                                                      to_hex(c.chain.pck.pce_id)));
+        return fail(Errc::tcb_info_pceid,
+                    fmt::format("TCB info is for PCEID {}, the platform's is {}",
+                                to_hex(info.pce_id), to_hex(c.chain.pck.pce_id)));
     }
     const Window validity = signature.intersect(info.validity);
     return VerifiedDocument<TcbInfo>{std::move(info), validity};
 }
 
-Result<VerifiedDocument<EnclaveIdentity>> verify_one_qe_identity(const SignedDocument& document, CollateralContext& c) {
+Result<VerifiedDocument<EnclaveIdentity>> verify_one_qe_identity(const SignedDocument& document,
+                                                                 CollateralContext& c) {
     ATTESTD_TRY(const Window signature, verify_signature(document, c, kQeIdentityErrors));
     ATTESTD_TRY(EnclaveIdentity identity, parse_enclave_identity(document.text));
     ATTESTD_CHECK(check_dates(identity.validity, c.now, kQeIdentityErrors));
     const std::string_view want = c.tdx ? "TD_QE" : "QE";
     if (identity.id != want) {
-        return fail(Errc::qe_identity_tee, fmt::format("the identity is of {}, the evidence needs {}", identity.id, want));
+        return fail(Errc::qe_identity_tee,
+                    fmt::format("the identity is of {}, the evidence needs {}", identity.id, want));
     }
     const Window validity = signature.intersect(identity.validity);
     return VerifiedDocument<EnclaveIdentity>{std::move(identity), validity};
 }
 
-// Of the documents that hold, the one with the highest evaluation data number, then the newest; else the
-// error of the document that came furthest (codes are numbered in the order of the steps).
+// Of the documents that hold, the one with the highest evaluation data number, then the newest;
+// else the error of the document that came furthest (codes are numbered in the order of the steps).
 template <class Body, class Verify>
-Result<VerifiedDocument<Body>> best_of(const std::vector<SignedDocument>& documents, const DocumentErrors& errors, Verify verify) {
+Result<VerifiedDocument<Body>> best_of(const std::vector<SignedDocument>& documents,
+                                       const DocumentErrors& errors, Verify verify) {
     std::optional<VerifiedDocument<Body>> best;
     std::optional<Error> furthest;
     for (const SignedDocument& document : documents) {
         Result<VerifiedDocument<Body>> verified = verify(document);
         if (!verified) {
-            if (!furthest || verified.error().code > furthest->code) furthest = std::move(verified).error();
+            if (!furthest || verified.error().code > furthest->code)
+                furthest = std::move(verified).error();
             continue;
         }
-        const auto rank = [](const Body& b) { return std::pair{b.evaluation_data_number, b.validity.from}; };
+        const auto rank = [](const Body& b) {
+            return std::pair{b.evaluation_data_number, b.validity.from};
+        };
         if (!best || rank(best->body) < rank(verified->body)) best = *std::move(verified);
     }
     if (best) return *std::move(best);
@@ -131,13 +162,15 @@ Result<VerifiedDocument<Body>> best_of(const std::vector<SignedDocument>& docume
 }  // namespace
 
 Result<VerifiedDocument<TcbInfo>> verify_tcb_info(CollateralContext& context) {
-    return best_of<TcbInfo>(context.endorsements.tcb_infos(), kTcbInfoErrors,
-                            [&](const SignedDocument& d) { return verify_one_tcb_info(d, context); });
+    return best_of<TcbInfo>(
+        context.endorsements.tcb_infos(), kTcbInfoErrors,
+        [&](const SignedDocument& d) { return verify_one_tcb_info(d, context); });
 }
 
 Result<VerifiedDocument<EnclaveIdentity>> verify_qe_identity(CollateralContext& context) {
-    return best_of<EnclaveIdentity>(context.endorsements.qe_identities(), kQeIdentityErrors,
-                                    [&](const SignedDocument& d) { return verify_one_qe_identity(d, context); });
+    return best_of<EnclaveIdentity>(
+        context.endorsements.qe_identities(), kQeIdentityErrors,
+        [&](const SignedDocument& d) { return verify_one_qe_identity(d, context); });
 }
 
 }  // namespace attestd

@@ -1,4 +1,5 @@
-// Verified collateral: TCB info and enclave identity for one platform (`spec/tdx.md` section 6, steps 4, 5).
+// Verified collateral: TCB info and enclave identity for one platform (`spec/tdx.md` section 6,
+// steps 4, 5).
 #pragma once
 
 #include <optional>
@@ -21,8 +22,8 @@ struct VerifiedDocument {
     Window validity;
 };
 
-/// What the documents are judged against. Without revocation lists of the root (they are absent, which the
-/// caller has noted) everything else is still judged.
+/// What the documents are judged against. Without revocation lists of the root (they are absent,
+/// which the caller has noted) everything else is still judged.
 struct CollateralContext {
     const Endorsements& endorsements;
     const TrustAnchors& anchors;
@@ -34,12 +35,13 @@ struct CollateralContext {
     std::optional<std::pair<std::vector<Certificate>, VerifiedCertificate>> known_signer;
 };
 
-/// The best TCB info among those given: of those that hold, the one with the highest evaluation data
-/// number, then the newest. When none holds, the error of the one that came furthest.
+/// The best TCB info among those given: of those that hold, the one with the highest evaluation
+/// data number, then the newest. When none holds, the error of the one that came furthest.
 /// Errc::tcb_info_missing, Errc::tcb_info_*, Errc::tcb_signer_revoked.
 [[nodiscard]] Result<VerifiedDocument<TcbInfo>> verify_tcb_info(CollateralContext& context);
 
 /// The same for the quoting enclave's identity. Errc::qe_identity_missing, Errc::qe_identity_*, ...
-[[nodiscard]] Result<VerifiedDocument<EnclaveIdentity>> verify_qe_identity(CollateralContext& context);
+[[nodiscard]] Result<VerifiedDocument<EnclaveIdentity>> verify_qe_identity(
+    CollateralContext& context);
 
 }  // namespace attestd

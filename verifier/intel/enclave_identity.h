@@ -1,5 +1,5 @@
-// Enclave identities: which quoting enclave may sign (`spec/tdx.md` section 5.3). Parsed only after the
-// signature was checked.
+// Enclave identities: which quoting enclave may sign (`spec/tdx.md` section 5.3). Parsed only after
+// the signature was checked.
 #pragma once
 
 #include <string>
@@ -28,7 +28,9 @@ struct EnclaveIdentity {
 [[nodiscard]] Result<EnclaveIdentity> parse_enclave_identity(std::string_view text);
 
 /// Whether the quoting enclave that made `report` is the one described (6, step 6): MISCSELECT and
-/// ATTRIBUTES under their masks, MRSIGNER, ISVPRODID, no debug. Errc::qe_report_mismatch names the field.
-[[nodiscard]] Result<void> match_enclave(const EnclaveReport& report, const EnclaveIdentity& identity);
+/// ATTRIBUTES under their masks, MRSIGNER, ISVPRODID, no debug. Errc::qe_report_mismatch names the
+/// field.
+[[nodiscard]] Result<void> match_enclave(const EnclaveReport& report,
+                                         const EnclaveIdentity& identity);
 
 }  // namespace attestd

@@ -16,18 +16,22 @@ constexpr std::size_t kPckChainLen = 3;
 constexpr std::size_t kSignerChainLen = 2;
 
 // All of Intel's names end in the same place.
-Result<void> check_name(const DistinguishedName& name, std::initializer_list<std::string_view> common_names,
+Result<void> check_name(const DistinguishedName& name,
+                        std::initializer_list<std::string_view> common_names,
                         std::string_view what) {
-    const bool known = std::find(common_names.begin(), common_names.end(), name.common_name) != common_names.end();
-    if (known && name.organization == "Intel Corporation" && name.locality == "Santa Clara" && name.state == "CA" &&
-        name.country == "US" && name.organizational_unit.empty()) {
+    const bool known =
+        std::find(common_names.begin(), common_names.end(), name.common_name) != common_names.end();
+    if (known && name.organization == "Intel Corporation" && name.locality == "Santa Clara" &&
+        name.state == "CA" && name.country == "US" && name.organizational_unit.empty()) {
         return {};
     }
-    return fail(Errc::chain_name, fmt::format("{}: \"{}\" is not Intel's name for this place", what, name.common_name));
+    return fail(Errc::chain_name, fmt::format("{}: \"{}\" is not Intel's name for this place", what,
+                                              name.common_name));
 }
 
 tl::unexpected<Error> wrong_length(std::string_view what, std::size_t have, std::size_t want) {
-    return fail(Errc::chain_malformed, fmt::format("{}: {} certificates, must be exactly {}", what, have, want));
+    return fail(Errc::chain_malformed,
+                fmt::format("{}: {} certificates, must be exactly {}", what, have, want));
 }
 
 Result<std::vector<Certificate>> parse_chain(std::string_view pem) {
@@ -35,9 +39,11 @@ Result<std::vector<Certificate>> parse_chain(std::string_view pem) {
     if (!blocks) return fail(Errc::chain_malformed, "PCK chain: " + blocks.error().detail);
     std::vector<Certificate> chain;
     for (const PemBlock& block : *blocks) {
-        if (block.label != "CERTIFICATE") return fail(Errc::chain_malformed, "PCK chain: a PEM block " + block.label);
+        if (block.label != "CERTIFICATE")
+            return fail(Errc::chain_malformed, "PCK chain: a PEM block " + block.label);
         auto certificate = Certificate::parse(block.der);
-        if (!certificate) return fail(Errc::chain_malformed, "PCK chain: " + to_string(certificate.error()));
+        if (!certificate)
+            return fail(Errc::chain_malformed, "PCK chain: " + to_string(certificate.error()));
         chain.push_back(*std::move(certificate));
     }
     return chain;
@@ -45,52 +51,63 @@ Result<std::vector<Certificate>> parse_chain(std::string_view pem) {
 
 const Certificate* find_subject(const Endorsements& endorsements, const DistinguishedName& name) {
     const auto& all = endorsements.certificates();
-    const auto it = std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.subject().same_as(name); });
+    const auto it = std::find_if(all.begin(), all.end(),
+                                 [&](const auto& c) { return c.subject().same_as(name); });
     return it == all.end() ? nullptr : &*it;
 }
 
 bool signed_qe_report(const Certificate& leaf, const ParsedQuote& quote) {
     const auto key = leaf.key();
     return key && key->kind() == KeyKind::p256 &&
-           key->verify_raw(quote.qe_report_bytes, quote.qe_report_signature.first(32), quote.qe_report_signature.subspan(32));
+           key->verify_raw(quote.qe_report_bytes, quote.qe_report_signature.first(32),
+                           quote.qe_report_signature.subspan(32));
 }
 
 }  // namespace
 
-Result<std::vector<Certificate>> find_pck_chain(const ParsedQuote& quote, const Endorsements& endorsements) {
+Result<std::vector<Certificate>> find_pck_chain(const ParsedQuote& quote,
+                                                const Endorsements& endorsements) {
     if (quote.cert_data_type == kCertDataPckChain) return parse_chain(quote.pck_chain());
     for (const Certificate& leaf : endorsements.certificates()) {
         if (leaf.subject().common_name != kPckLeafName || !signed_qe_report(leaf, quote)) continue;
         const Certificate* const intermediate = find_subject(endorsements, leaf.issuer());
-        const Certificate* const root = intermediate != nullptr ? find_subject(endorsements, intermediate->issuer()) : nullptr;
-        if (root == nullptr) return fail(Errc::chain_missing, "the issuers of the PCK certificate are not given");
+        const Certificate* const root =
+            intermediate != nullptr ? find_subject(endorsements, intermediate->issuer()) : nullptr;
+        if (root == nullptr)
+            return fail(Errc::chain_missing, "the issuers of the PCK certificate are not given");
         return std::vector<Certificate>{leaf, *intermediate, *root};
     }
-    return fail(Errc::chain_missing,
-                fmt::format("the quote carries certification data of type {}, no PCK chain, and none that signed it is given",
-                            quote.cert_data_type));
+    return fail(Errc::chain_missing, fmt::format("the quote carries certification data of type {}, "
+                                                 "no PCK chain, and none that signed it is given",
+                                                 quote.cert_data_type));
 }
 
-Result<VerifiedRoot> verify_intel_root(const Certificate& root, const TrustAnchors& anchors, Time now) {
+Result<VerifiedRoot> verify_intel_root(const Certificate& root, const TrustAnchors& anchors,
+                                       Time now) {
     constexpr std::string_view what = "root certificate";
     ATTESTD_CHECK(check_name(root.subject(), {kRootName}, what));
     const auto grade = anchors.intel_root(root.spki_digest());
-    if (!grade) return fail(Errc::chain_untrusted_root, "the chain ends in a key that is neither Intel's nor an added trust anchor");
+    if (!grade)
+        return fail(Errc::chain_untrusted_root,
+                    "the chain ends in a key that is neither Intel's nor an added trust anchor");
     ATTESTD_CHECK(check_authority(root, 1, what));
     ATTESTD_TRY(PublicKey key, root.key());
-    if (key.kind() != KeyKind::p256) return fail(Errc::chain_algorithm, "root certificate: the key is not on P-256");
+    if (key.kind() != KeyKind::p256)
+        return fail(Errc::chain_algorithm, "root certificate: the key is not on P-256");
     VerifiedCertificate verified{root, std::move(key)};
     ATTESTD_CHECK(check_issued_by(root, verified, what));
     ATTESTD_CHECK(check_valid_at(root, now, what));
     return VerifiedRoot{std::move(verified), *grade};
 }
 
-Result<VerifiedPckChain> verify_pck_chain(const std::vector<Certificate>& chain, const TrustAnchors& anchors, Time now) {
+Result<VerifiedPckChain> verify_pck_chain(const std::vector<Certificate>& chain,
+                                          const TrustAnchors& anchors, Time now) {
     if (chain.size() != kPckChainLen) return wrong_length("PCK chain", chain.size(), kPckChainLen);
     ATTESTD_TRY(VerifiedRoot root, verify_intel_root(chain[2], anchors, now));
 
     const Certificate& ca = chain[1];
-    ATTESTD_CHECK(check_name(ca.subject(), {kPlatformCaName, kProcessorCaName}, "intermediate certificate"));
+    ATTESTD_CHECK(
+        check_name(ca.subject(), {kPlatformCaName, kProcessorCaName}, "intermediate certificate"));
     ATTESTD_CHECK(check_authority(ca, 0, "intermediate certificate"));
     ATTESTD_CHECK(check_issued_by(ca, root.verified, "intermediate certificate"));
     ATTESTD_CHECK(check_valid_at(ca, now, "intermediate certificate"));
@@ -103,24 +120,30 @@ Result<VerifiedPckChain> verify_pck_chain(const std::vector<Certificate>& chain,
     ATTESTD_CHECK(check_issued_by(leaf, intermediate, "PCK certificate"));
     ATTESTD_CHECK(check_valid_at(leaf, now, "PCK certificate"));
     ATTESTD_TRY(PublicKey leaf_key, leaf.key());
-    if (leaf_key.kind() != KeyKind::p256) return fail(Errc::chain_algorithm, "PCK certificate: the key is not on P-256");
+    if (leaf_key.kind() != KeyKind::p256)
+        return fail(Errc::chain_algorithm, "PCK certificate: the key is not on P-256");
     ATTESTD_TRY(const auto pck, parse_pck_extension(leaf));
     if (!pck) return fail(Errc::chain_extension, "PCK certificate: the SGX extension is missing");
-    return VerifiedPckChain{{leaf, std::move(leaf_key)}, std::move(intermediate), std::move(root), *pck};
+    return VerifiedPckChain{
+        {leaf, std::move(leaf_key)}, std::move(intermediate), std::move(root), *pck};
 }
 
-Result<VerifiedCertificate> verify_tcb_signer(const std::vector<Certificate>& chain, const VerifiedRoot& known_root,
+Result<VerifiedCertificate> verify_tcb_signer(const std::vector<Certificate>& chain,
+                                              const VerifiedRoot& known_root,
                                               const TrustAnchors& anchors, Time now) {
     constexpr std::string_view what = "TCB signing certificate";
-    if (chain.size() != kSignerChainLen) return wrong_length("TCB signing chain", chain.size(), kSignerChainLen);
+    if (chain.size() != kSignerChainLen)
+        return wrong_length("TCB signing chain", chain.size(), kSignerChainLen);
     std::optional<VerifiedRoot> other_root;
     if (!equal(chain[1].der(), known_root.verified.certificate.der())) {
         ATTESTD_TRY(other_root, verify_intel_root(chain[1], anchors, now));
     }
     const VerifiedRoot& root = other_root ? *other_root : known_root;
-    // One result rests on one anchor: documents of a test hierarchy cannot speak for a genuine platform.
+    // One result rests on one anchor: documents of a test hierarchy cannot speak for a genuine
+    // platform.
     if (root.verified.certificate.spki_digest() != known_root.verified.certificate.spki_digest()) {
-        return fail(Errc::chain_untrusted_root, "TCB signing chain: ends in another root than the PCK chain");
+        return fail(Errc::chain_untrusted_root,
+                    "TCB signing chain: ends in another root than the PCK chain");
     }
     const Certificate& signer = chain[0];
     ATTESTD_CHECK(check_name(signer.subject(), {kTcbSignerName}, what));
@@ -128,7 +151,8 @@ Result<VerifiedCertificate> verify_tcb_signer(const std::vector<Certificate>& ch
     ATTESTD_CHECK(check_issued_by(signer, root.verified, what));
     ATTESTD_CHECK(check_valid_at(signer, now, what));
     ATTESTD_TRY(PublicKey key, signer.key());
-    if (key.kind() != KeyKind::p256) return fail(Errc::chain_algorithm, "TCB signing certificate: the key is not on P-256");
+    if (key.kind() != KeyKind::p256)
+        return fail(Errc::chain_algorithm, "TCB signing certificate: the key is not on P-256");
     return VerifiedCertificate{signer, std::move(key)};
 }
 

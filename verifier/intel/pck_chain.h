@@ -1,4 +1,5 @@
-// PCK chain: leaf, platform or processor CA, pinned root; and the chain that signs Intel's documents
+// PCK chain: leaf, platform or processor CA, pinned root; and the chain that signs Intel's
+// documents
 // (`spec/tdx.md` sections 4 and 6, steps 2 and 4).
 #pragma once
 
@@ -23,8 +24,8 @@ struct VerifiedPckChain {
     PckExtension pck;
 };
 
-/// The chain that comes with the quote, or, for a quote that carries none, the one among `endorsements`
-/// whose leaf signed its QE report. Errc::chain_missing, Errc::chain_malformed.
+/// The chain that comes with the quote, or, for a quote that carries none, the one among
+/// `endorsements` whose leaf signed its QE report. Errc::chain_missing, Errc::chain_malformed.
 [[nodiscard]] Result<std::vector<Certificate>> find_pck_chain(const ParsedQuote& quote,
                                                               const Endorsements& endorsements);
 
@@ -32,12 +33,13 @@ struct VerifiedPckChain {
 [[nodiscard]] Result<VerifiedPckChain> verify_pck_chain(const std::vector<Certificate>& chain,
                                                         const TrustAnchors& anchors, Time now);
 
-/// Verifies a certificate as Intel's root as of `now`: name, constraints, dates, trust anchor and its own
-/// signature. Errc::chain_*.
-[[nodiscard]] Result<VerifiedRoot> verify_intel_root(const Certificate& root, const TrustAnchors& anchors, Time now);
+/// Verifies a certificate as Intel's root as of `now`: name, constraints, dates, trust anchor and
+/// its own signature. Errc::chain_*.
+[[nodiscard]] Result<VerifiedRoot> verify_intel_root(const Certificate& root,
+                                                     const TrustAnchors& anchors, Time now);
 
-/// Verifies exactly [TCB signer, root] as of `now`; `known_root`, when it is the same certificate, is not
-/// verified again. Errc::chain_*.
+/// Verifies exactly [TCB signer, root] as of `now`; `known_root`, when it is the same certificate,
+/// is not verified again. Errc::chain_*.
 [[nodiscard]] Result<VerifiedCertificate> verify_tcb_signer(const std::vector<Certificate>& chain,
                                                             const VerifiedRoot& known_root,
                                                             const TrustAnchors& anchors, Time now);

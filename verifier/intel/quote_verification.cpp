@@ -21,22 +21,31 @@ Result<void> check_binding(const ParsedQuote& quote) {
     const Sha256 want = sha256({quote.attestation_key, quote.qe_auth_data});
     const ByteView have(quote.qe_report.report_data);
     if (equal(have.first(32), want) && all_zero(have.subspan(32))) return {};
-    return fail(Errc::qe_report_binding, "the quoting enclave's report does not vouch for the attestation key");
+    return fail(Errc::qe_report_binding,
+                "the quoting enclave's report does not vouch for the attestation key");
 }
 
-// A chain that came beside the PCK list must be the issuer's: what is given and wrong is refused, needed or
-// not.
-Result<void> check_crl_chains(const VerifiedPckChain& chain, const Endorsements& endorsements, const TrustAnchors& anchors,
-                              Time now) {
+// A chain that came beside the PCK list must be the issuer's: what is given and wrong is refused,
+// needed or not.
+Result<void> check_crl_chains(const VerifiedPckChain& chain, const Endorsements& endorsements,
+                              const TrustAnchors& anchors, Time now) {
     for (const GivenCrl& given : endorsements.crls()) {
-        if (!given.chain) return fail(Errc::crl_issuer, "PCK revocation list's chain: " + given.chain.error().detail);
+        if (!given.chain)
+            return fail(Errc::crl_issuer,
+                        "PCK revocation list's chain: " + given.chain.error().detail);
         if (given.chain->empty()) continue;
-        if (given.chain->size() != 2) return fail(Errc::crl_issuer, "PCK revocation list's chain: must hold two certificates");
+        if (given.chain->size() != 2)
+            return fail(Errc::crl_issuer,
+                        "PCK revocation list's chain: must hold two certificates");
         const Certificate& ca = given.chain->at(0);
         const Certificate& root = given.chain->at(1);
-        if (equal(ca.der(), chain.intermediate.certificate.der()) && equal(root.der(), chain.root.verified.certificate.der())) continue;
+        if (equal(ca.der(), chain.intermediate.certificate.der()) &&
+            equal(root.der(), chain.root.verified.certificate.der()))
+            continue;
         auto verified = verify_intel_root(root, anchors, now);
-        if (!verified) return fail(Errc::crl_issuer, "PCK revocation list's chain: " + to_string(verified.error()));
+        if (!verified)
+            return fail(Errc::crl_issuer,
+                        "PCK revocation list's chain: " + to_string(verified.error()));
         auto issued = check_issued_by(ca, verified->verified, "PCK revocation list's chain");
         if (!issued) return fail(Errc::crl_issuer, to_string(issued.error()));
     }
@@ -95,27 +104,37 @@ Result<void> check_vendor(const ParsedQuote& quote) {
 // Step 3: both lists, and what they say of the chain.
 void verify_revocation(const Endorsements& endorsements, Time now, Steps& steps, Parts& parts) {
     const VerifiedPckChain& chain = *parts.chain;
-    parts.root_crls = steps.take(verify_crls(endorsements.crls(), chain.root.verified, CrlRole::root, now, "root revocation list"));
+    parts.root_crls = steps.take(verify_crls(endorsements.crls(), chain.root.verified,
+                                             CrlRole::root, now, "root revocation list"));
     if (parts.root_crls && parts.root_crls->revokes(chain.intermediate.certificate.serial())) {
-        steps.refuse(Errc::intermediate_revoked, "the PCK authority's certificate is on the root revocation list");
+        steps.refuse(Errc::intermediate_revoked,
+                     "the PCK authority's certificate is on the root revocation list");
     }
-    parts.pck_crls = steps.take(verify_crls(endorsements.crls(), chain.intermediate, CrlRole::pck, now, "PCK revocation list"));
+    parts.pck_crls = steps.take(verify_crls(endorsements.crls(), chain.intermediate, CrlRole::pck,
+                                            now, "PCK revocation list"));
     if (parts.pck_crls && parts.pck_crls->revokes(chain.leaf.certificate.serial())) {
-        steps.refuse(Errc::leaf_revoked, "the PCK certificate is on its authority's revocation list");
+        steps.refuse(Errc::leaf_revoked,
+                     "the PCK certificate is on its authority's revocation list");
     }
 }
 
 // Steps 2 to 5: everything that rests on the PCK chain.
-void verify_endorsements(const ParsedQuote& quote, const Endorsements& endorsements, const TrustAnchors& anchors, Time now,
-                         Steps& steps, Parts& parts) {
+void verify_endorsements(const ParsedQuote& quote, const Endorsements& endorsements,
+                         const TrustAnchors& anchors, Time now, Steps& steps, Parts& parts) {
     const auto certificates = steps.take(find_pck_chain(quote, endorsements));
     if (!certificates) return;
     parts.chain = steps.take(verify_pck_chain(*certificates, anchors, now));
     if (!parts.chain) return;
     verify_revocation(endorsements, now, steps, parts);
-    if (steps.failed() || !steps.take(check_crl_chains(*parts.chain, endorsements, anchors, now))) return;
-    CollateralContext context{endorsements, anchors, *parts.chain, parts.root_crls ? &*parts.root_crls : nullptr,
-                              quote.quote.is_tdx(), now, {}};
+    if (steps.failed() || !steps.take(check_crl_chains(*parts.chain, endorsements, anchors, now)))
+        return;
+    CollateralContext context{endorsements,
+                              anchors,
+                              *parts.chain,
+                              parts.root_crls ? &*parts.root_crls : nullptr,
+                              quote.quote.is_tdx(),
+                              now,
+                              {}};
     parts.tcb_info = steps.take(verify_tcb_info(context));
     if (steps.failed()) return;
     parts.qe_identity = steps.take(verify_qe_identity(context));
@@ -123,30 +142,35 @@ void verify_endorsements(const ParsedQuote& quote, const Endorsements& endorseme
 
 // Step 6: the quoting enclave's report, as far as what is known allows.
 void verify_qe_report(const ParsedQuote& quote, Steps& steps, Parts& parts) {
-    if (parts.chain && !verify_split(parts.chain->leaf.key, quote.qe_report_bytes, quote.qe_report_signature)) {
-        return steps.refuse(Errc::qe_report_signature, "the quoting enclave's report is not signed by the PCK key");
+    if (parts.chain &&
+        !verify_split(parts.chain->leaf.key, quote.qe_report_bytes, quote.qe_report_signature)) {
+        return steps.refuse(Errc::qe_report_signature,
+                            "the quoting enclave's report is not signed by the PCK key");
     }
     if (!steps.take(check_binding(quote))) return;
-    if (parts.qe_identity && !steps.take(match_enclave(quote.qe_report, parts.qe_identity->body))) return;
+    if (parts.qe_identity && !steps.take(match_enclave(quote.qe_report, parts.qe_identity->body)))
+        return;
     parts.attestation_key = steps.take(attestation_key_of(quote));
 }
 
 std::shared_ptr<const VerifiedPlatform> assemble(const ParsedQuote& quote, Parts parts) {
     const VerifiedPckChain& chain = *parts.chain;
-    const Window validity = parts.root_crls->validity().intersect(parts.pck_crls->validity())
+    const Window validity = parts.root_crls->validity()
+                                .intersect(parts.pck_crls->validity())
                                 .intersect(parts.tcb_info->validity)
                                 .intersect(parts.qe_identity->validity)
                                 .intersect(chain.leaf.certificate.validity())
                                 .intersect(chain.intermediate.certificate.validity())
                                 .intersect(chain.root.verified.certificate.validity());
-    return std::make_shared<const VerifiedPlatform>(
-        VerifiedPlatform{chain.pck, std::move(parts.tcb_info->body), std::move(parts.qe_identity->body),
-                         quote.qe_report.isv_svn, *std::move(parts.attestation_key), validity, chain.root.grade});
+    return std::make_shared<const VerifiedPlatform>(VerifiedPlatform{
+        chain.pck, std::move(parts.tcb_info->body), std::move(parts.qe_identity->body),
+        quote.qe_report.isv_svn, *std::move(parts.attestation_key), validity, chain.root.grade});
 }
 
 }  // namespace
 
-PlatformOutcome verify_platform(const ParsedQuote& quote, const Endorsements& endorsements, const TrustAnchors& anchors, Time now) {
+PlatformOutcome verify_platform(const ParsedQuote& quote, const Endorsements& endorsements,
+                                const TrustAnchors& anchors, Time now) {
     PlatformOutcome out;
     Steps steps(out);
     Parts parts;

@@ -1,7 +1,7 @@
 // The cryptography of Intel evidence (`spec/tdx.md` section 6, steps 1 to 9).
 //
-// Two parts: the platform (PCK chain, revocation, collateral, quoting enclave), which is the same for every
-// quote of one machine and can be remembered; and the quote itself.
+// Two parts: the platform (PCK chain, revocation, collateral, quoting enclave), which is the same
+// for every quote of one machine and can be remembered; and the quote itself.
 #pragma once
 
 #include <memory>
@@ -37,13 +37,15 @@ struct PlatformOutcome {
     std::optional<Error> failure;                      ///< the first check that failed
 };
 
-/// Steps 1 to 6 and the key of step 7, as of `now`. Goes on past absent endorsements, so that what can be
-/// refused is refused; stops at the first failure.
-[[nodiscard]] PlatformOutcome verify_platform(const ParsedQuote& quote, const Endorsements& endorsements,
+/// Steps 1 to 6 and the key of step 7, as of `now`. Goes on past absent endorsements, so that what
+/// can be refused is refused; stops at the first failure.
+[[nodiscard]] PlatformOutcome verify_platform(const ParsedQuote& quote,
+                                              const Endorsements& endorsements,
                                               const TrustAnchors& anchors, Time now);
 
 /// Step 7 under a key that is yet to be believed. Errc::quote_signature.
-[[nodiscard]] Result<void> verify_quote_signature(const ParsedQuote& quote, const PublicKey& attestation_key);
+[[nodiscard]] Result<void> verify_quote_signature(const ParsedQuote& quote,
+                                                  const PublicKey& attestation_key);
 
 /// Step 8 for both sets of SVNs. Errc::tdx_module_unknown, Errc::tdx_module_mismatch.
 [[nodiscard]] Result<void> verify_tdx_module(const IntelQuote& quote, const TcbInfo& info);

@@ -18,7 +18,8 @@ constexpr JsonLimits kLimits{std::size_t{1} << 20, 32};
 Result<ByteArray<16>> parse_components(JsonObject& tcb, std::string_view key) {
     ATTESTD_TRY(const JsonValue member, tcb.required(key));
     ATTESTD_TRY(const auto values, member.array(kNumComponents));
-    if (values.size() != kNumComponents) return member.fail_here(Errc::bad_value, "must have exactly 16 components");
+    if (values.size() != kNumComponents)
+        return member.fail_here(Errc::bad_value, "must have exactly 16 components");
     ByteArray<16> out{};
     for (std::size_t i = 0; i < kNumComponents; ++i) {
         ATTESTD_TRY(JsonObject component, values[i].object());
@@ -43,13 +44,16 @@ Result<TcbLevel> parse_level(const JsonValue& value, bool tdx) {
     ATTESTD_TRY(const JsonValue status, object.required("tcbStatus"));
     ATTESTD_TRY(const std::string text, status.text());
     const auto known = platform_status_from(text);
-    if (!known) return status.fail_here(Errc::bad_value, fmt::format("\"{}\" is not a TCB status", text));
+    if (!known)
+        return status.fail_here(Errc::bad_value, fmt::format("\"{}\" is not a TCB status", text));
     level.status = *known;
     ATTESTD_TRY(level.advisory_ids, advisory_member(object));
     return level;
 }
 
-auto level_key(const TcbLevel& level) { return std::tie(level.sgx_components, level.pce_svn, level.tdx_components); }
+auto level_key(const TcbLevel& level) {
+    return std::tie(level.sgx_components, level.pce_svn, level.tdx_components);
+}
 
 Result<std::vector<TcbLevel>> parse_levels(JsonObject& object, bool tdx) {
     ATTESTD_TRY(const JsonValue member, object.required("tcbLevels"));
@@ -61,10 +65,13 @@ Result<std::vector<TcbLevel>> parse_levels(JsonObject& object, bool tdx) {
         levels.push_back(std::move(level));
     }
     // The document's order means nothing (6.1).
-    std::sort(levels.begin(), levels.end(), [](const auto& a, const auto& b) { return level_key(a) > level_key(b); });
-    const auto doubled = std::adjacent_find(levels.begin(), levels.end(),
-                                            [](const auto& a, const auto& b) { return level_key(a) == level_key(b); });
-    if (doubled != levels.end()) return member.fail_here(Errc::bad_value, "a TCB level stands there twice");
+    std::sort(levels.begin(), levels.end(),
+              [](const auto& a, const auto& b) { return level_key(a) > level_key(b); });
+    const auto doubled = std::adjacent_find(
+        levels.begin(), levels.end(),
+        [](const auto& a, const auto& b) { return level_key(a) == level_key(b); });
+    if (doubled != levels.end())
+        return member.fail_here(Errc::bad_value, "a TCB level stands there twice");
     return levels;
 }
 
@@ -97,9 +104,12 @@ Result<void> parse_modules(JsonObject& object, TcbInfo& info) {
         out.id = upper(std::move(id));
         ATTESTD_TRY(out.module, parse_module(identity));
         ATTESTD_TRY(out.levels, isv_levels_member(identity));
-        const bool doubled = std::any_of(info.module_identities.begin(), info.module_identities.end(),
-                                         [&](const auto& other) { return other.id == out.id; });
-        if (doubled) return value.fail_here(Errc::bad_value, fmt::format("a second identity for {}", out.id));
+        const bool doubled =
+            std::any_of(info.module_identities.begin(), info.module_identities.end(),
+                        [&](const auto& other) { return other.id == out.id; });
+        if (doubled)
+            return value.fail_here(Errc::bad_value,
+                                   fmt::format("a second identity for {}", out.id));
         info.module_identities.push_back(std::move(out));
     }
     return {};
@@ -108,10 +118,13 @@ Result<void> parse_modules(JsonObject& object, TcbInfo& info) {
 Result<void> parse_head(JsonObject& object, TcbInfo& info) {
     ATTESTD_TRY(const JsonValue version, object.required("version"));
     ATTESTD_TRY(const std::int64_t number, version.integer(0, 255));
-    if (number != 3) return version.fail_here(Errc::tcb_info_version, fmt::format("version {}, only 3 is known here", number));
+    if (number != 3)
+        return version.fail_here(Errc::tcb_info_version,
+                                 fmt::format("version {}, only 3 is known here", number));
     ATTESTD_TRY(const JsonValue id, object.required("id"));
     ATTESTD_TRY(const std::string text, id.text());
-    if (text != "TDX" && text != "SGX") return id.fail_here(Errc::bad_value, "must be \"SGX\" or \"TDX\"");
+    if (text != "TDX" && text != "SGX")
+        return id.fail_here(Errc::bad_value, "must be \"SGX\" or \"TDX\"");
     info.tdx = text == "TDX";
     ATTESTD_TRY(info.validity, validity_members(object));
     ATTESTD_TRY(info.fmspc, hex_member<6>(object, "fmspc"));
@@ -131,7 +144,8 @@ Result<TcbInfo> parse(std::string_view text) {
     ATTESTD_CHECK(parse_head(object, info));
     if (info.tdx) {
         ATTESTD_CHECK(parse_modules(object, info));
-    } else if (const auto foreign = object.optional("tdxModule"); foreign || object.optional("tdxModuleIdentities")) {
+    } else if (const auto foreign = object.optional("tdxModule");
+               foreign || object.optional("tdxModuleIdentities")) {
         return fail(Errc::bad_value, "TCB info: an SGX document holds TDX modules");
     }
     ATTESTD_TRY(info.levels, parse_levels(object, info.tdx));

@@ -1,8 +1,8 @@
 // TCB info, version 3: which TCB levels exist for a platform model and what each is worth
 // (`spec/tdx.md` section 5.2). Parsed only after its signature was checked.
 //
-// Keys that are not known are passed over: the document is signed, and Intel adds members without a new
-// version. Values that are not known are refused.
+// Keys that are not known are passed over: the document is signed, and Intel adds members without a
+// new version. Values that are not known are refused.
 #pragma once
 
 #include <optional>
@@ -45,7 +45,7 @@ struct TdxModuleIdentity {
 };
 
 struct TcbInfo {
-    bool tdx;  ///< else SGX
+    bool tdx;         ///< else SGX
     Window validity;  ///< issueDate to nextUpdate
     ByteArray<6> fmspc;
     ByteArray<2> pce_id;
@@ -57,6 +57,5 @@ struct TcbInfo {
 
 /// Parses the signed text. Errc::tcb_info_malformed, Errc::tcb_info_version.
 [[nodiscard]] Result<TcbInfo> parse_tcb_info(std::string_view text);
-
 
 }  // namespace attestd

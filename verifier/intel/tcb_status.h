@@ -1,4 +1,5 @@
-// Words for the state of an Intel platform, and how the states of its parts add up (`spec/tdx.md` 6.2, 6.3).
+// Words for the state of an Intel platform, and how the states of its parts add up
+// (`spec/tdx.md` 6.2, 6.3).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Appraisal of claims by policy: pure comparison, no cryptography. Findings go into the builder; whether the
-// claims may be believed is the caller's to know.
+// Appraisal of claims by policy: pure comparison, no cryptography. Findings go into the builder;
+// whether the claims may be believed is the caller's to know.
 #pragma once
 
 #include <optional>
@@ -20,31 +20,38 @@ struct PckExtension;
 /// A reference value: in the list, or anything, or reported as unpinned. `name` is the policy's key
 /// ("mrtd"); the finding's id is `<name>.mismatch` or `<name>.unpinned`.
 template <std::size_t N>
-void appraise_reference(ResultBuilder& out, std::string_view name, const ReferenceValues<N>& reference,
-                        const ByteArray<N>& value) {
+void appraise_reference(ResultBuilder& out, std::string_view name,
+                        const ReferenceValues<N>& reference, const ByteArray<N>& value) {
     std::string id(name);
     for (char& c : id) {
         if (c == '_') c = '-';
     }
     if (reference.kind == ReferenceValues<N>::Kind::unpinned) {
-        out.warning(id + ".unpinned", std::string(name) + " is " + to_hex(value) + ", and no reference value is given");
+        out.warning(id + ".unpinned", std::string(name) + " is " + to_hex(value) +
+                                          ", and no reference value is given");
     } else if (!reference.allows(value)) {
-        out.error(id + ".mismatch", std::string(name) + " is " + to_hex(value) + ", which is not among the reference values");
+        out.error(id + ".mismatch", std::string(name) + " is " + to_hex(value) +
+                                        ", which is not among the reference values");
     }
 }
 
 /// REPORTDATA against what the caller expects, over all 64 bytes, in constant time.
-void appraise_report_data(ResultBuilder& out, const ReportData& value, const Expectations& expected);
+void appraise_report_data(ResultBuilder& out, const ReportData& value,
+                          const Expectations& expected);
 
-/// What the policies about Intel evidence share: status, advisories, evaluation number. `judgement` is null
-/// when no TCB level fits. Returns until when the acceptance may last (grace), or Time::max().
-[[nodiscard]] Time appraise_intel_tcb(ResultBuilder& out, const IntelTcbPolicy& policy, const TcbJudgement* judgement,
+/// What the policies about Intel evidence share: status, advisories, evaluation number. `judgement`
+/// is null when no TCB level fits. Returns until when the acceptance may last (grace), or
+/// Time::max().
+[[nodiscard]] Time appraise_intel_tcb(ResultBuilder& out, const IntelTcbPolicy& policy,
+                                      const TcbJudgement* judgement,
                                       std::uint32_t evaluation_data_number, Time now);
 
-void appraise_tdx(ResultBuilder& out, const TdxPolicy& policy, const TdReport& report, const PckExtension* pck);
+void appraise_tdx(ResultBuilder& out, const TdxPolicy& policy, const TdReport& report,
+                  const PckExtension* pck);
 void appraise_sgx(ResultBuilder& out, const SgxPolicy& policy, const EnclaveReport& report);
 
 /// `csp_id` is the VLEK's, empty for a VCEK or an unverified leaf.
-void appraise_snp(ResultBuilder& out, const SnpPolicy& policy, const SnpReport& report, std::string_view csp_id);
+void appraise_snp(ResultBuilder& out, const SnpPolicy& policy, const SnpReport& report,
+                  std::string_view csp_id);
 
 }  // namespace attestd

@@ -18,25 +18,30 @@ Result<void> check_known_extensions(const Certificate& certificate, std::string_
 }
 
 // Signature and dates of one list of the right issuer.
-Result<void> check_crl(const Crl& crl, const VerifiedCertificate& issuer, Time now, std::string_view what) {
+Result<void> check_crl(const Crl& crl, const VerifiedCertificate& issuer, Time now,
+                       std::string_view what) {
     const auto& usage = issuer.certificate.key_usage();
-    if (!usage || !usage->crl_sign()) return bad(Errc::crl_issuer, what, "the issuer may not sign revocation lists");
-    if (!crl.signed_by(issuer.key)) return bad(Errc::crl_signature, what, "the signature is not by its issuer's key");
+    if (!usage || !usage->crl_sign())
+        return bad(Errc::crl_issuer, what, "the issuer may not sign revocation lists");
+    if (!crl.signed_by(issuer.key))
+        return bad(Errc::crl_signature, what, "the signature is not by its issuer's key");
     const Window& window = crl.validity();
     if (now < window.from) {
-        return bad(Errc::crl_not_yet_valid, what, fmt::format("thisUpdate is {}", to_rfc3339(window.from)));
+        return bad(Errc::crl_not_yet_valid, what,
+                   fmt::format("thisUpdate is {}", to_rfc3339(window.from)));
     }
     if (now > window.until) {
-        return bad(Errc::crl_expired, what,
-                   fmt::format("nextUpdate was {}: fetch the current list", to_rfc3339(window.until)));
+        return bad(
+            Errc::crl_expired, what,
+            fmt::format("nextUpdate was {}: fetch the current list", to_rfc3339(window.until)));
     }
     return {};
 }
 
-// The candidate when it is a good list of this issuer, null when it is none of its lists, an error when it
-// should be one and is not good.
-Result<const Crl*> usable_crl(const GivenCrl& candidate, const VerifiedCertificate& issuer, CrlRole role, Time now,
-                              std::string_view what) {
+// The candidate when it is a good list of this issuer, null when it is none of its lists, an error
+// when it should be one and is not good.
+Result<const Crl*> usable_crl(const GivenCrl& candidate, const VerifiedCertificate& issuer,
+                              CrlRole role, Time now, std::string_view what) {
     const bool ours_by_role = candidate.role == role && role != CrlRole::unsaid;
     if (!candidate.crl) {
         if (ours_by_role) return bad(Errc::crl_malformed, what, candidate.crl.error().detail);
@@ -45,8 +50,9 @@ Result<const Crl*> usable_crl(const GivenCrl& candidate, const VerifiedCertifica
     const Crl& crl = *candidate.crl;
     if (!crl.issuer().same_as(issuer.certificate.subject())) {
         if (!ours_by_role) return nullptr;
-        return bad(Errc::crl_issuer, what, fmt::format("issued by \"{}\", needed from \"{}\"", crl.issuer().common_name,
-                                                       issuer.certificate.subject().common_name));
+        return bad(Errc::crl_issuer, what,
+                   fmt::format("issued by \"{}\", needed from \"{}\"", crl.issuer().common_name,
+                               issuer.certificate.subject().common_name));
     }
     ATTESTD_CHECK(check_crl(crl, issuer, now, what));
     return &crl;
@@ -54,15 +60,19 @@ Result<const Crl*> usable_crl(const GivenCrl& candidate, const VerifiedCertifica
 
 }  // namespace
 
-Result<void> check_authority(const Certificate& certificate, std::uint32_t path_len, std::string_view what) {
+Result<void> check_authority(const Certificate& certificate, std::uint32_t path_len,
+                             std::string_view what) {
     ATTESTD_CHECK(check_known_extensions(certificate, what));
     const auto& constraints = certificate.basic_constraints();
-    if (!constraints || !constraints->ca) return bad(Errc::chain_constraints, what, "is not marked as an authority");
+    if (!constraints || !constraints->ca)
+        return bad(Errc::chain_constraints, what, "is not marked as an authority");
     if (constraints->path_len && *constraints->path_len < path_len) {
-        return bad(Errc::chain_constraints, what, fmt::format("path length {} is too short here", *constraints->path_len));
+        return bad(Errc::chain_constraints, what,
+                   fmt::format("path length {} is too short here", *constraints->path_len));
     }
     const auto& usage = certificate.key_usage();
-    if (!usage || !usage->cert_sign()) return bad(Errc::chain_constraints, what, "key usage lacks keyCertSign");
+    if (!usage || !usage->cert_sign())
+        return bad(Errc::chain_constraints, what, "key usage lacks keyCertSign");
     return {};
 }
 
@@ -76,33 +86,40 @@ Result<void> check_end_entity(const Certificate& certificate, std::string_view w
     return {};
 }
 
-Result<void> check_issued_by(const Certificate& subject, const VerifiedCertificate& issuer, std::string_view what) {
+Result<void> check_issued_by(const Certificate& subject, const VerifiedCertificate& issuer,
+                             std::string_view what) {
     if (!subject.issuer().same_as(issuer.certificate.subject())) {
-        return bad(Errc::chain_name, what,
-                   fmt::format("names \"{}\" as issuer, the next certificate is \"{}\"", subject.issuer().common_name,
-                               issuer.certificate.subject().common_name));
+        return bad(
+            Errc::chain_name, what,
+            fmt::format("names \"{}\" as issuer, the next certificate is \"{}\"",
+                        subject.issuer().common_name, issuer.certificate.subject().common_name));
     }
-    if (!subject.signed_by(issuer.key)) return bad(Errc::chain_signature, what, "the signature is not by its issuer's key");
+    if (!subject.signed_by(issuer.key))
+        return bad(Errc::chain_signature, what, "the signature is not by its issuer's key");
     return {};
 }
 
 Result<void> check_valid_at(const Certificate& certificate, Time now, std::string_view what) {
     const Window& window = certificate.validity();
     if (now < window.from) {
-        return bad(Errc::chain_not_yet_valid, what, fmt::format("valid from {} on", to_rfc3339(window.from)));
+        return bad(Errc::chain_not_yet_valid, what,
+                   fmt::format("valid from {} on", to_rfc3339(window.from)));
     }
     if (now > window.until) {
-        return bad(Errc::chain_expired, what, fmt::format("was valid until {}", to_rfc3339(window.until)));
+        return bad(Errc::chain_expired, what,
+                   fmt::format("was valid until {}", to_rfc3339(window.until)));
     }
     return {};
 }
 
 bool VerifiedCrls::revokes(ByteView serial) const noexcept {
-    return std::any_of(lists_.begin(), lists_.end(), [&](const Crl& crl) { return crl.revokes(serial); });
+    return std::any_of(lists_.begin(), lists_.end(),
+                       [&](const Crl& crl) { return crl.revokes(serial); });
 }
 
-Result<VerifiedCrls> verify_crls(const std::vector<GivenCrl>& given, const VerifiedCertificate& issuer, CrlRole role,
-                                 Time now, std::string_view what) {
+Result<VerifiedCrls> verify_crls(const std::vector<GivenCrl>& given,
+                                 const VerifiedCertificate& issuer, CrlRole role, Time now,
+                                 std::string_view what) {
     VerifiedCrls out;
     std::optional<Error> complaint;
     for (const GivenCrl& candidate : given) {
@@ -113,13 +130,15 @@ Result<VerifiedCrls> verify_crls(const std::vector<GivenCrl>& given, const Verif
         }
         if (*usable == nullptr) continue;
         const Crl& crl = **usable;
-        if (out.lists_.empty() || out.validity_.from < crl.validity().from) out.validity_ = crl.validity();
+        if (out.lists_.empty() || out.validity_.from < crl.validity().from)
+            out.validity_ = crl.validity();
         out.lists_.push_back(crl);
     }
     if (!out.lists_.empty()) return out;
     if (complaint) return tl::make_unexpected(*std::move(complaint));
     return bad(Errc::crl_missing, what,
-               fmt::format("no revocation list of \"{}\" is given", issuer.certificate.subject().common_name));
+               fmt::format("no revocation list of \"{}\" is given",
+                           issuer.certificate.subject().common_name));
 }
 
 }  // namespace attestd

@@ -1,4 +1,5 @@
-// Links of certificate chains and revocation lists: the checks that Intel's and AMD's hierarchies share.
+// Links of certificate chains and revocation lists: the checks that Intel's and AMD's hierarchies
+// share.
 #pragma once
 
 #include <string_view>
@@ -26,19 +27,21 @@ struct VerifiedRoot {
     Grade grade;
 };
 
-/// Basic constraints and key usage of an authority: CA, keyCertSign, and when `path_len` is given a path
-/// length of at least that (or none stated). Errc::chain_constraints.
+/// Basic constraints and key usage of an authority: CA, keyCertSign, and when `path_len` is given a
+/// path length of at least that (or none stated). Errc::chain_constraints.
 [[nodiscard]] Result<void> check_authority(const Certificate& certificate, std::uint32_t path_len,
                                            std::string_view what);
 /// The same for an end entity: no CA, no keyCertSign. Errc::chain_constraints.
 [[nodiscard]] Result<void> check_end_entity(const Certificate& certificate, std::string_view what);
 
 /// Subject and issuer fit, and `issuer` signed `subject`. Errc::chain_name, Errc::chain_signature.
-[[nodiscard]] Result<void> check_issued_by(const Certificate& subject, const VerifiedCertificate& issuer,
+[[nodiscard]] Result<void> check_issued_by(const Certificate& subject,
+                                           const VerifiedCertificate& issuer,
                                            std::string_view what);
 
 /// Errc::chain_expired, Errc::chain_not_yet_valid.
-[[nodiscard]] Result<void> check_valid_at(const Certificate& certificate, Time now, std::string_view what);
+[[nodiscard]] Result<void> check_valid_at(const Certificate& certificate, Time now,
+                                          std::string_view what);
 
 /// The lists of one issuer that hold at one time.
 class VerifiedCrls final {
@@ -49,17 +52,19 @@ class VerifiedCrls final {
     [[nodiscard]] const Window& validity() const noexcept { return validity_; }
 
  private:
-    friend Result<VerifiedCrls> verify_crls(const std::vector<GivenCrl>&, const VerifiedCertificate&, CrlRole, Time,
+    friend Result<VerifiedCrls> verify_crls(const std::vector<GivenCrl>&,
+                                            const VerifiedCertificate&, CrlRole, Time,
                                             std::string_view);
     std::vector<Crl> lists_;
     Window validity_{Time::min(), Time::min()};
 };
 
-/// Finds the lists of `issuer` among `given` that are signed by it and in force at `now`. A list that is
-/// present and bad does not excuse the lack of a good one: its error is returned. `role` is what a
-/// collateral file would call this issuer's list.
-/// Errc::crl_missing, crl_malformed, crl_issuer, crl_signature, crl_expired, crl_not_yet_valid.
-[[nodiscard]] Result<VerifiedCrls> verify_crls(const std::vector<GivenCrl>& given, const VerifiedCertificate& issuer,
-                                               CrlRole role, Time now, std::string_view what);
+/// Finds the lists of `issuer` among `given` that are signed by it and in force at `now`. A list
+/// that is present and bad does not excuse the lack of a good one: its error is returned. `role` is
+/// what a collateral file would call this issuer's list. Errc::crl_missing, crl_malformed,
+/// crl_issuer, crl_signature, crl_expired, crl_not_yet_valid.
+[[nodiscard]] Result<VerifiedCrls> verify_crls(const std::vector<GivenCrl>& given,
+                                               const VerifiedCertificate& issuer, CrlRole role,
+                                               Time now, std::string_view what);
 
 }  // namespace attestd

@@ -18,7 +18,9 @@ Result<IsvLevel> parse_isv_level(const JsonValue& value) {
     ATTESTD_TRY(const JsonValue status, object.required("tcbStatus"));
     ATTESTD_TRY(const std::string text, status.text());
     const auto known = component_status_from(text);
-    if (!known) return status.fail_here(Errc::bad_value, "\"" + text + "\" is not a status of a module or enclave");
+    if (!known)
+        return status.fail_here(Errc::bad_value,
+                                "\"" + text + "\" is not a status of a module or enclave");
     level.status = *known;
     ATTESTD_TRY(level.advisory_ids, advisory_member(object));
     return level;
@@ -70,10 +72,13 @@ Result<std::vector<IsvLevel>> isv_levels_member(JsonObject& object) {
         ATTESTD_TRY(auto level, parse_isv_level(value));
         levels.push_back(std::move(level));
     }
-    std::sort(levels.begin(), levels.end(), [](const auto& a, const auto& b) { return a.isv_svn > b.isv_svn; });
-    const auto doubled = std::adjacent_find(levels.begin(), levels.end(),
-                                            [](const auto& a, const auto& b) { return a.isv_svn == b.isv_svn; });
-    if (doubled != levels.end()) return member.fail_here(Errc::bad_value, "an ISVSVN has two levels");
+    std::sort(levels.begin(), levels.end(),
+              [](const auto& a, const auto& b) { return a.isv_svn > b.isv_svn; });
+    const auto doubled =
+        std::adjacent_find(levels.begin(), levels.end(),
+                           [](const auto& a, const auto& b) { return a.isv_svn == b.isv_svn; });
+    if (doubled != levels.end())
+        return member.fail_here(Errc::bad_value, "an ISVSVN has two levels");
     return levels;
 }
 

@@ -1,4 +1,5 @@
-// Memory: things that were verified, found again by the digest of the exact bytes they were verified from.
+// Memory: things that were verified, found again by the digest of the exact bytes they were
+// verified from.
 #pragma once
 
 #include <list>
@@ -11,8 +12,8 @@
 
 namespace attestd {
 
-/// Holds at most `capacity` values; the one that was longest unused goes first. A value is found only within
-/// its own `validity`; outside of it, it is forgotten. One thread at a time.
+/// Holds at most `capacity` values; the one that was longest unused goes first. A value is found
+/// only within its own `validity`; outside of it, it is forgotten. One thread at a time.
 template <class T>
 class Memory final {
  public:

@@ -20,9 +20,15 @@ class ResultBuilder final {
 
     void add(Finding finding) { result_.findings_.push_back(std::move(finding)); }
     void add(const Error& error) { add(finding_of(result_.tee_, error)); }
-    void error(std::string_view id, std::string detail) { add_own(id, Severity::error, std::move(detail)); }
-    void warning(std::string_view id, std::string detail) { add_own(id, Severity::warning, std::move(detail)); }
-    void info(std::string_view id, std::string detail) { add_own(id, Severity::info, std::move(detail)); }
+    void error(std::string_view id, std::string detail) {
+        add_own(id, Severity::error, std::move(detail));
+    }
+    void warning(std::string_view id, std::string detail) {
+        add_own(id, Severity::warning, std::move(detail));
+    }
+    void info(std::string_view id, std::string detail) {
+        add_own(id, Severity::info, std::move(detail));
+    }
 
     void tcb(TcbState state) { result_.tcb_ = std::move(state); }
     void claims(Claims claims) { result_.claims_ = std::move(claims); }
@@ -30,8 +36,9 @@ class ResultBuilder final {
 
     [[nodiscard]] std::size_t num_errors() const noexcept {
         const auto& all = result_.findings_;
-        return static_cast<std::size_t>(
-            std::count_if(all.begin(), all.end(), [](const Finding& f) { return f.severity == Severity::error; }));
+        return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const Finding& f) {
+            return f.severity == Severity::error;
+        }));
     }
 
     /// The evidence was verified in full: accepted until `until` unless a finding denies.
