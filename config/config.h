@@ -22,6 +22,8 @@ namespace attestd {
 struct LoadedFile {
     std::filesystem::path path;
     Bytes bytes;
+
+    friend bool operator==(const LoadedFile&, const LoadedFile&) = default;
 };
 
 enum class PlatformType : std::uint8_t { automatic, external };
@@ -40,10 +42,12 @@ struct VerifierConfig {
     std::vector<LoadedFile> trust_anchors;            ///< additional: every result is test grade
 };
 
-/// The sealed store. More options are the store's own.
+/// The sealed store.
 struct StoreSourceConfig {
     std::filesystem::path path;
     bool measured_image = false;  ///< without it no platform slot is used
+    /// An operator's public key (PEM) for the recovery slot of a store that is made anew.
+    std::optional<LoadedFile> recovery_key;
 
     friend bool operator==(const StoreSourceConfig&, const StoreSourceConfig&) = default;
 };

@@ -103,7 +103,7 @@ Result<Config> load_root(JsonObject& in, LoadContext& context) {
     ATTESTD_TRY(config.state_dir, path_or(in, "state_dir", kDefaultStateDir));
     // What a test-grade setup writes never meets what a production one relies on.
     if (config.is_test_setup()) config.state_dir /= "test";
-    ATTESTD_CHECK(load_sources(in.optional("sources"), config));
+    ATTESTD_CHECK(load_sources(in.optional("sources"), context, config));
     ATTESTD_TRY(config.audit, load_audit(in.optional("audit"), config.state_dir));
     ATTESTD_TRY(config.limits, load_limits(in.optional("limits")));
     ATTESTD_TRY(config.identity, load_identity(in.optional("identity")));

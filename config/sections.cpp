@@ -33,12 +33,17 @@ tl::unexpected<Error> fail_type(const JsonValue& value, const std::string& type,
                            fmt::format("one of {} is expected, this is \"{}\"", known, type));
 }
 
-Result<StoreSourceConfig> load_store(JsonObject& members, const std::filesystem::path& state_dir,
-                                     std::string_view name) {
+Result<StoreSourceConfig> load_store(JsonObject& members, const std::filesystem::path& default_path,
+                                     LoadContext& context) {
     StoreSourceConfig store;
-    ATTESTD_TRY(store.path, path_or(members, "path", state_dir / name));
+    ATTESTD_TRY(store.path, path_or(members, "path", default_path));
     ATTESTD_TRY(store.measured_image, bool_or(members, "measured_image", false));
+    const auto recovery_key = members.optional("recovery_key");
     ATTESTD_CHECK(members.finish());
+    if (recovery_key) {
+        ATTESTD_TRY(const auto path, path_of(*recovery_key));
+        ATTESTD_TRY(store.recovery_key, context.load(path));
+    }
     return store;
 }
 
@@ -97,7 +102,7 @@ Result<VerifierConfig> load_verifier(const JsonValue& value, LoadContext& contex
     return verifier;
 }
 
-Result<void> load_sources(const MaybeValue& value, Config& config) {
+Result<void> load_sources(const MaybeValue& value, LoadContext& context, Config& config) {
     if (!value) return {};
     ATTESTD_TRY(JsonObject sources, value->object());
     for (const auto& [name, source] : sources.rest()) {
@@ -108,7 +113,7 @@ Result<void> load_sources(const MaybeValue& value, Config& config) {
         ATTESTD_TRY(const JsonValue type_value, members.required("type"));
         ATTESTD_TRY(const std::string type, type_value.text());
         if (type != "store") return fail_type(type_value, type, kLaterSources, "\"store\"");
-        ATTESTD_TRY(const auto store, load_store(members, config.state_dir, name));
+        ATTESTD_TRY(const auto store, load_store(members, config.state_dir / name, context));
         config.stores.emplace(name, store);
     }
     return {};

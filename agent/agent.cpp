@@ -1,0 +1,97 @@
+#include "agent/agent.h"
+
+#include "agent/log.h"
+#include "config/loader.h"
+#include "quote/base/encoding.h"
+#include "quote/base/fd.h"
+
+namespace attestd {
+namespace {
+
+std::string boot_id() {
+    const auto bytes = read_file("/proc/sys/kernel/random/boot_id", 64);
+    if (!bytes) return "unknown";
+    std::string id(as_text(*bytes));
+    while (id.ends_with('\n')) id.pop_back();
+    return id;
+}
+
+// Empty, or the first member that differs and only takes effect at a start.
+std::string_view needs_restart(const Config& now, const Config& fresh) {
+    if (!(now.platform == fresh.platform)) return "platform";
+    if (now.stores != fresh.stores) return "sources";
+    if (now.listeners != fresh.listeners) return "listeners";
+    if (now.state_dir != fresh.state_dir) return "state_dir";
+    if (!(now.audit == fresh.audit)) return "audit";
+    return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Agent>> Agent::make(Io& io, Strand platform_strand, Strand store_strand,
+                                           Platform& platform, std::filesystem::path config_file,
+                                           Config config) {
+    ATTESTD_TRY(auto verifier, make_verifier(config.verifier));
+    std::error_code ec;
+    std::filesystem::create_directories(config.state_dir, ec);
+    if (ec) return fail_errno(ec.value(), config.state_dir.string());
+    ATTESTD_TRY(auto audit_log, AuditLog::open(io, store_strand, config.audit, boot_id()));
+    return std::make_unique<Agent>(io, platform_strand, store_strand, platform,
+                                   std::move(config_file),
+                                   std::make_shared<const Config>(std::move(config)),
+                                   std::move(verifier), std::move(audit_log));
+}
+
+Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Platform& platform,
+             std::filesystem::path config_file, PolicyPtr policy_now,
+             std::shared_ptr<VerifierKind> verifier, std::unique_ptr<AuditLog> audit_log)
+    : policy(std::move(policy_now)),
+      audit(std::move(audit_log)),
+      vault(platform_strand, store_strand, platform, policy->stores),
+      session(io, platform_strand, platform, std::move(verifier), policy->verifier.max_age,
+              policy->limits.collect_timeout),
+      config_file_(std::move(config_file)) {
+    session.set_hooks({[this] { vault.notify(); }, [this] { vault.wipe(); }});
+}
+
+bool Agent::holds(const Grant& grant) const {
+    const BootTime now = BootClock::now();
+    return grant.holds(policy, session.current(now), now);
+}
+
+Result<void> Agent::reload() {
+    auto fresh = load_config(config_file_);
+    auto done = fresh ? apply(*std::move(fresh))
+                      : Result<void>(tl::make_unexpected(std::move(fresh).error()));
+    AuditEvent event;
+    event.decision = Decision::event;
+    event.method = "reload";
+    event.policy = &policy->digest;
+    if (!done) {
+        ++metrics.reloads_failed;
+        event.reason = errc_name(done.error().code);
+        event.detail = done.error().detail;
+        log_event(LogLevel::error, "config.reload-failed",
+                  {{"why", to_string(done.error())}, {"effect", "the old configuration stays"}});
+    } else {
+        ++metrics.reloads;
+        log_event(LogLevel::info, "config.reloaded", {{"sha256", to_hex(policy->digest)}});
+    }
+    audit->note_event(event);
+    return done;
+}
+
+Result<void> Agent::apply(Config fresh) {
+    if (const auto member = needs_restart(*policy, fresh); !member.empty()) {
+        return fail(Errc::bad_config, std::string(member) + " changed: that takes a restart");
+    }
+    ATTESTD_TRY(auto verifier, make_verifier(fresh.verifier));
+    ATTESTD_CHECK(audit->reopen());
+    // From here on nothing fails.
+    policy = std::make_shared<const Config>(std::move(fresh));
+    vault.wipe();
+    session.replace_verifier(std::move(verifier), policy->verifier.max_age);
+    return {};
+}
+
+}  // namespace attestd

@@ -1,0 +1,53 @@
+// Agent: all state of the daemon, in one place and on one thread.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "agent/api/limiter.h"
+#include "agent/audit/audit_log.h"
+#include "agent/metrics.h"
+#include "agent/release/vault.h"
+#include "agent/session.h"
+
+namespace attestd {
+
+class Agent final {
+ public:
+    /// `platform` and the strands' pool outlive the agent. Opens the audit log and parses the
+    /// appraisal policy; errors of both.
+    [[nodiscard]] static Result<std::unique_ptr<Agent>> make(Io& io, Strand platform_strand,
+                                                             Strand store_strand,
+                                                             Platform& platform,
+                                                             std::filesystem::path config_file,
+                                                             Config config);
+    Agent(Io& io, Strand platform_strand, Strand store_strand, Platform& platform,
+          std::filesystem::path config_file, PolicyPtr policy,
+          std::shared_ptr<VerifierKind> verifier, std::unique_ptr<AuditLog> audit_log);
+
+    /// Reads the configuration again: all of it takes effect, or nothing. What cannot change
+    /// without a restart (platform, sources, listeners, state_dir, audit) must be as it was:
+    /// Errc::bad_config.
+    [[nodiscard]] Result<void> reload();
+
+    /// The session as of now.
+    [[nodiscard]] std::optional<Affirmation> affirmation() const {
+        return session.current(BootClock::now());
+    }
+    [[nodiscard]] bool holds(const Grant& grant) const;
+
+    PolicyPtr policy;
+    std::unique_ptr<AuditLog> audit;
+    Vault vault;
+    Session session;
+    Limiter limiter;
+    Metrics metrics;
+
+ private:
+    [[nodiscard]] Result<void> apply(Config fresh);
+
+    std::filesystem::path config_file_;
+};
+
+}  // namespace attestd

@@ -1,0 +1,54 @@
+// Routes: which path does what, for workloads and, on the admin socket, for administrators.
+#pragma once
+
+#include "agent/api/connection.h"
+#include "agent/api/server.h"
+
+namespace attestd {
+
+class Routes final : public Handler {
+ public:
+    explicit Routes(Agent& agent) : agent_(agent) {}
+
+    /// For GET /v1/admin/sessions; set once, before serving.
+    void set_server(const Server& server) noexcept { server_ = &server; }
+
+    [[nodiscard]] Task<Response> handle(Connection& connection, Request& request) override;
+
+ private:
+    // For workloads.
+    [[nodiscard]] Task<Response> get_secret(Connection& connection, const Request& request);
+    [[nodiscard]] Task<Response> post_evidence(Connection& connection, const Request& request);
+    [[nodiscard]] Response post_token() const;
+    [[nodiscard]] Response get_status(Connection& connection) const;
+    [[nodiscard]] Response get_health() const;
+    // For administrators (admin_routes.cpp).
+    [[nodiscard]] Task<Response> handle_admin(Connection& connection, Request& request);
+    [[nodiscard]] Task<Response> put_secret(Connection& connection, Request& request,
+                                            std::string name);
+    [[nodiscard]] Task<Response> delete_secret(Connection& connection, std::string name);
+    [[nodiscard]] Task<Response> rotate_secret(Connection& connection, std::string name);
+    [[nodiscard]] Task<Response> list_secrets(const Request& request);
+    [[nodiscard]] Task<Response> handle_slots(Connection& connection, const Request& request);
+    [[nodiscard]] Result<std::string> source_of(const Request& request) const;
+    [[nodiscard]] Response reload();
+    [[nodiscard]] Response renew();
+    [[nodiscard]] Response get_sessions() const;
+    void note_admin(const Connection& connection, std::string_view method, std::string_view object,
+                    const Error* error);
+
+    Agent& agent_;
+    const Server* server_ = nullptr;
+};
+
+/// Whether the peer may use the admin socket: root, attestd's own user, or a member of the group
+/// that configuration gave the socket to.
+[[nodiscard]] bool is_admin(const Caller& caller, const ListenerConfig& listener);
+
+/// The value of `key` in a query; empty when absent. Values are plain: no decoding.
+[[nodiscard]] std::string_view query_value(std::string_view query, std::string_view key) noexcept;
+
+/// The version that If-None-Match names: one entity tag, as ETag sent it.
+[[nodiscard]] std::optional<std::uint64_t> known_version(std::string_view if_none_match) noexcept;
+
+}  // namespace attestd

@@ -1,0 +1,212 @@
+#include "agent/api/status.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "agent/clock.h"
+#include "quote/base/encoding.h"
+
+namespace attestd {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::string_view memory_name(SecretMemory memory) noexcept {
+    switch (memory) {
+        case SecretMemory::memfd_secret:
+            return "memfd_secret";
+        case SecretMemory::locked:
+            return "locked";
+        case SecretMemory::unlocked:
+            break;
+    }
+    return "unlocked";
+}
+
+std::int64_t seconds_left(BootTime until) {
+    return std::chrono::duration_cast<std::chrono::seconds>(until - BootClock::now()).count();
+}
+
+ordered_json findings_json(const AttestationResult& result) {
+    ordered_json out = ordered_json::array();
+    for (const Finding& finding : result.findings()) {
+        out.push_back({{"id", finding.id},
+                       {"severity", severity_name(finding.severity)},
+                       {"detail", finding.detail}});
+    }
+    return out;
+}
+
+ordered_json session_json(const Agent& agent) {
+    const Session::Status& status = agent.session.status();
+    ordered_json out;
+    const auto affirmation = agent.affirmation();
+    out["affirming"] = affirmation.has_value();
+    out["epoch"] = agent.session.epoch();
+    if (affirmation) {
+        const AttestationResult& result = affirmation->result.result();
+        out["grade"] = grade_name(result.grade());
+        out["tee"] = tee_name(result.tee());
+        out["format"] = result.format();
+        out["verified_at"] = to_rfc3339(result.verified_at());
+        out["expires_in"] = seconds_left(affirmation->expires);
+        out["evidence_sha256"] = to_hex(result.evidence_digest());
+    }
+    out["last_attempt"] = outcome_name(status.last);
+    if (!status.last_error.empty()) out["last_error"] = status.last_error;
+    if (status.last_result) out["findings"] = findings_json(*status.last_result);
+    return out;
+}
+
+ordered_json sources_json(const Agent& agent) {
+    ordered_json out = ordered_json::object();
+    for (const auto& [name, state] : agent.vault.states()) {
+        out[name] = {{"type", "store"}, {"open", state.is_open}};
+        if (!state.error.empty()) out[name]["error"] = state.error;
+    }
+    return out;
+}
+
+// What stands between a false guest and this secret (DESIGN section 1).
+std::string_view rests_on(const Agent& agent, const SecretPolicy& secret) {
+    const auto store = agent.policy->stores.find(secret.source);
+    const bool measured = store != agent.policy->stores.end() && store->second.measured_image;
+    return measured ? "sealed to the launch measurement" : "sealed; opened by an operator";
+}
+
+ordered_json secrets_json(const Agent& agent, const Caller& caller) {
+    ordered_json out = ordered_json::array();
+    const auto workloads = match_workloads(*agent.policy, caller);
+    for (const auto& [name, secret] : agent.policy->secrets) {
+        if (!permit(*agent.policy, workloads, name)) continue;
+        out.push_back({{"name", name},
+                       {"source", secret.source},
+                       {"protection", protection_name(protection_of(*agent.policy, secret))},
+                       {"rests_on", rests_on(agent, secret)},
+                       {"test", secret.test}});
+    }
+    return out;
+}
+
+ordered_json warnings_json(const Agent& agent) {
+    ordered_json out = ordered_json::array();
+    const Config& policy = *agent.policy;
+    if (policy.config_binding == ConfigBinding::none) {
+        out.push_back(
+            "config_binding is \"none\": whoever writes the disk decides who gets which secret");
+    }
+    if (policy.is_test_setup())
+        out.push_back("trust anchors were added: results that rest on them are test grade");
+    if (secret_memory() == SecretMemory::unlocked)
+        out.push_back("secrets may reach swap: RLIMIT_MEMLOCK is too small");
+    if (!agent.audit->is_good())
+        out.push_back("the audit log cannot be written: nothing is released");
+    return out;
+}
+
+}  // namespace
+
+std::string status_json(const Agent& agent, const Caller& caller) {
+    ordered_json out;
+    out["platform"] = agent.session.platform_name();
+    out["verifier"] = agent.session.verifier_name();
+    out["session"] = session_json(agent);
+    out["identity_level"] = identity_level_name(caller.level);
+    out["secret_memory"] = memory_name(secret_memory());
+    out["config"] = {{"sha256", to_hex(agent.policy->digest)},
+                     {"binding", config_binding_name(agent.policy->config_binding)}};
+    out["sources"] = sources_json(agent);
+    out["rollback"] = "undetected";
+    ordered_json you;
+    you["uid"] = caller.peer.uid;
+    you["socket"] = caller.socket;
+    if (!caller.cgroup.unit.empty()) you["unit"] = caller.cgroup.unit;
+    you["workloads"] = ordered_json::array();
+    for (const auto id : workload_ids(*agent.policy, match_workloads(*agent.policy, caller))) {
+        you["workloads"].push_back(id);
+    }
+    you["secrets"] = secrets_json(agent, caller);
+    out["you"] = std::move(you);
+    out["warnings"] = warnings_json(agent);
+    return out.dump(-1, ' ', /*ensure_ascii=*/true, ordered_json::error_handler_t::replace);
+}
+
+std::string unhealthy_because(const Agent& agent) {
+    if (!agent.audit->is_good()) return "the audit log cannot be written";
+    if (!agent.affirmation()) {
+        const std::string& why = agent.session.status().last_error;
+        return "no affirming attestation result" + (why.empty() ? std::string() : ": " + why);
+    }
+    for (const auto& [name, state] : agent.vault.states()) {
+        if (!state.is_open) return "source " + name + ": " + state.error;
+    }
+    return {};
+}
+
+std::string sessions_json(const Agent& agent, const Server& server) {
+    ordered_json out;
+    out["session"] = session_json(agent);
+    out["connections"] = ordered_json::array();
+    const auto now = Connection::Clock::now();
+    server.for_each([&](const Connection& connection) {
+        const Caller& caller = connection.peer().caller();
+        ordered_json one;
+        one["id"] = connection.id();
+        one["socket"] = caller.socket;
+        one["pid"] = caller.peer.pid;
+        one["uid"] = caller.peer.uid;
+        if (!caller.cgroup.unit.empty()) one["unit"] = caller.cgroup.unit;
+        if (!caller.cgroup.container_id.empty()) one["container_id"] = caller.cgroup.container_id;
+        one["workloads"] = ordered_json::array();
+        for (const auto id : workload_ids(*agent.policy, match_workloads(*agent.policy, caller))) {
+            one["workloads"].push_back(id);
+        }
+        one["requests"] = connection.num_requests();
+        one["age"] =
+            std::chrono::duration_cast<std::chrono::seconds>(now - connection.opened()).count();
+        out["connections"].push_back(std::move(one));
+    });
+    return out.dump(-1, ' ', /*ensure_ascii=*/true, ordered_json::error_handler_t::replace);
+}
+
+std::string metrics_text(const Agent& agent, const Server& server) {
+    fmt::memory_buffer text;
+    const auto out = std::back_inserter(text);
+    const auto put = [&](std::string_view name, std::string_view type, std::string_view help,
+                         std::uint64_t value) {
+        fmt::format_to(out, "# HELP attestd_{0} {2}\n# TYPE attestd_{0} {1}\nattestd_{0} {3}\n",
+                       name, type, help, value);
+    };
+    const Metrics& m = agent.metrics;
+    const Session::Status& s = agent.session.status();
+    put("requests_total", "counter", "Requests answered.", m.requests);
+    put("releases_total", "counter", "Secrets released.", m.releases);
+    put("evidence_total", "counter", "Evidence given to workloads.", m.evidence);
+    put("connections_total", "counter", "Connections accepted.", m.connections);
+    put("connections_refused_total", "counter", "Connections refused.", m.connections_refused);
+    put("connections", "gauge", "Connections open now.", server.num_connections());
+    put("session_affirming", "gauge", "1 while an affirming result holds.",
+        agent.affirmation() ? 1 : 0);
+    put("session_epoch", "counter", "Changes of the session's result.", agent.session.epoch());
+    put("session_attempts_total", "counter", "Attempts to renew the session.", s.num_attempts);
+    put("session_refused_total", "counter", "Attempts that ended in a refusal.", s.num_refused);
+    put("session_unreachable_total", "counter", "Attempts that reached no conclusion.",
+        s.num_unreachable);
+    put("audit_records_total", "counter", "Records in the audit chain.",
+        agent.audit->num_records());
+    put("audit_good", "gauge", "1 while the audit log can be written.",
+        agent.audit->is_good() ? 1 : 0);
+    put("secrets_cached", "gauge", "Secrets held in memory.", agent.vault.num_cached());
+    put("reloads_total", "counter", "Configurations taken over.", m.reloads);
+    put("reloads_failed_total", "counter", "Configurations refused.", m.reloads_failed);
+    fmt::format_to(out,
+                   "# HELP attestd_denials_total Requests denied, by code.\n# TYPE "
+                   "attestd_denials_total counter\n");
+    for (const auto& [code, count] : m.denials) {
+        fmt::format_to(out, "attestd_denials_total{{code=\"{}\"}} {}\n", errc_name(code), count);
+    }
+    return fmt::to_string(text);
+}
+
+}  // namespace attestd

@@ -1,0 +1,72 @@
+// Caller: what the kernel says about the process at the other end of a connection.
+//
+// identify() follows spec/workload-identity.md section 3, steps 1 to 10. Nothing in a Caller was
+// said by the process itself. Any step that fails denies.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/caller/cgroup.h"
+#include "agent/caller/kernel.h"
+#include "agent/caller/proc.h"
+#include "config/config.h"
+
+namespace attestd {
+
+/// Facts at the time of identification; they do not change, or the connection ends.
+struct Caller {
+    PeerCredentials peer;
+    std::vector<gid_t> groups;  ///< supplementary
+    std::string label;          ///< of the LSM; empty without one
+    CgroupIdentity cgroup;
+    std::uint64_t start_time = 0;
+    std::uint64_t pidfd_inode = 0;
+    bool weak_pid = false;  ///< known by pidfd_open() or less, not by SO_PEERPIDFD
+    IdentityLevel level = IdentityLevel::l0;
+    std::string socket;  ///< the listener's name
+};
+
+/// A caller and the means to see that it is still the same process.
+class Peer final {
+ public:
+    /// Steps 1 to 7, directly after accept(). Errc::peer_foreign_pidns, Errc::peer_exited,
+    /// Errc::peer_changed, Errc::peer_traced, the cgroup errors, Errc::platform_unsupported.
+    [[nodiscard]] static Result<Peer> identify(const Kernel& kernel, int socket,
+                                               std::string listener, const IdentityConfig& rules);
+
+    /// Steps 4 to 7 again, before each release.
+    [[nodiscard]] Result<void> recheck(const IdentityConfig& rules) const;
+
+    /// Step 10: the process that wrote is the one that connected. Errc::writer_mismatch.
+    [[nodiscard]] Result<void> check_writer(const PeerCredentials& writer,
+                                            const IdentityConfig& rules) const;
+
+    [[nodiscard]] const Caller& caller() const noexcept { return caller_; }
+    /// Becomes readable when the process exits; empty at level L0.
+    [[nodiscard]] const Fd& pidfd() const noexcept { return pidfd_; }
+
+ private:
+    explicit Peer(const Kernel& kernel) : kernel_(&kernel) {}
+    [[nodiscard]] Result<void> open_process(int socket, const IdentityConfig& rules);
+    [[nodiscard]] Result<void> check_alive() const;
+    [[nodiscard]] Result<void> check_status(const IdentityConfig& rules) const;
+    [[nodiscard]] Result<std::uint64_t> read_start_time() const;
+    [[nodiscard]] Result<void> check_owners() const;
+
+    const Kernel* kernel_;
+    Caller caller_;
+    Fd pidfd_, status_, cgroup_, stat_;
+    std::string cgroup_text_;  // as identified: the same bytes mean the same place
+};
+
+/// Whether one of the workload's rules matches. A caller with uid 0 matches only by allow_root.
+[[nodiscard]] bool matches(const Workload& workload, const Caller& caller);
+
+/// Indices into Config::workloads of those that the caller is, in order.
+[[nodiscard]] std::vector<std::uint32_t> match_workloads(const Config& config,
+                                                         const Caller& caller);
+
+}  // namespace attestd

@@ -1,0 +1,173 @@
+#include "agent/daemon.h"
+
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+
+#include "agent/agent.h"
+#include "agent/api/routes.h"
+#include "agent/api/server.h"
+#include "agent/log.h"
+#include "agent/platform_choice.h"
+#include "agent/service_manager.h"
+#include "quote/base/encoding.h"
+
+namespace attestd {
+namespace {
+
+using Signals = asio::basic_signal_set<Executor>;
+
+constexpr auto kPatience = std::chrono::seconds(5);  // for requests in hand, at the end
+constexpr std::size_t kNumThreads = 2;  // one for the platform, one for store and syncs
+
+class Daemon final {
+ public:
+    Daemon(Io& io, Agent& agent, const ServiceManager& manager)
+        : io_(io),
+          agent_(agent),
+          manager_(manager),
+          routes_(agent),
+          server_(io, agent, routes_, running_kernel()),
+          signals_(io, SIGTERM, SIGINT, SIGHUP),
+          watchdog_(io) {
+        routes_.set_server(server_);
+    }
+
+    Result<void> listen() {
+        ATTESTD_TRY(auto passed, take_passed_sockets());
+        for (const ListenerConfig& listener : listeners_of_->listeners) {
+            ATTESTD_TRY(Fd socket, socket_for(listener, passed));
+            ATTESTD_CHECK(server_.add(listener, std::move(socket)));
+        }
+        if (passed.empty()) return {};
+        return fail(Errc::bad_config, "systemd passed a socket \"" + passed.begin()->first +
+                                          "\", but no listener has that name");
+    }
+
+    Task<void> run() {
+        server_.start();
+        asio::co_spawn(io_, agent_.session.run(), asio::detached);
+        asio::co_spawn(io_, keep_stores_open(), asio::detached);
+        if (manager_.watchdog_interval()) asio::co_spawn(io_, feed_watchdog(), asio::detached);
+        manager_.notify_ready("listening");
+        for (;;) {
+            const auto [ec, number] = co_await signals_.async_wait(asio::as_tuple(use_task));
+            if (ec || number != SIGHUP) break;
+            manager_.notify_reloading();
+            const bool done = agent_.reload().has_value();
+            manager_.notify_ready(done ? "listening" : "listening; the last reload failed");
+        }
+        co_await shut_down();
+    }
+
+ private:
+    Result<Fd> socket_for(const ListenerConfig& listener, std::map<std::string, Fd>& passed) {
+        const auto it = passed.find(listener.name);
+        if (it == passed.end()) return bind_listener(listener);
+        Fd fd = std::move(it->second);
+        passed.erase(it);
+        ATTESTD_CHECK(check_inherited(fd, listener.name));
+        return fd;
+    }
+
+    // A store whose slot could not be opened (the platform was not there yet) is tried again.
+    Task<void> keep_stores_open() {
+        constexpr auto kRetry = std::chrono::seconds(10);
+        while (!stopping_) {
+            co_await agent_.vault.open_stores();
+            watch_stores_.expires_after(kRetry);
+            co_await wait_for(watch_stores_);
+        }
+    }
+
+    // From the event loop: a loop that hangs is a daemon that hangs.
+    Task<void> feed_watchdog() {
+        while (!stopping_) {
+            manager_.notify("WATCHDOG=1");
+            watchdog_.expires_after(*manager_.watchdog_interval());
+            co_await wait_for(watchdog_);
+        }
+    }
+
+    Task<void> shut_down() {
+        log_event(LogLevel::info, "daemon.stopping");
+        manager_.notify_stopping();
+        stopping_ = true;
+        co_await server_.stop(kPatience);
+        agent_.session.stop();
+        agent_.vault.wipe();
+        watchdog_.cancel();
+        watch_stores_.cancel();
+        signals_.cancel();
+    }
+
+    Io& io_;
+    Agent& agent_;
+    const PolicyPtr listeners_of_{agent_.policy};  // kept: listeners change by a restart only
+    const ServiceManager& manager_;
+    Routes routes_;
+    Server server_;
+    Signals signals_;
+    Timer watchdog_;
+    Timer watch_stores_{io_};
+    bool stopping_ = false;
+};
+
+void note_life(AuditLog& audit, std::string_view method, const Config& config) {
+    AuditEvent event;
+    event.decision = Decision::event;
+    event.method = method;
+    event.policy = &config.digest;
+    audit.note_event(event);
+}
+
+Result<void> check_identity(const IdentityConfig& rules) {
+    const IdentityLevel level = running_kernel().level();
+    if (level == IdentityLevel::l0 && !rules.allow_weak) {
+        return fail(Errc::platform_unsupported,
+                    "this kernel has no pidfd: callers cannot be told from their "
+                    "successors; identity.allow_weak accepts that");
+    }
+    if (level < IdentityLevel::l2 && rules.require_peer_pidfd.value_or(false)) {
+        return fail(Errc::platform_unsupported,
+                    "identity.require_peer_pidfd is set and this kernel has none");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<void> check_config(const Config& config) {
+    ATTESTD_CHECK(make_verifier(config.verifier));
+    ATTESTD_CHECK(load_endorsements(config.verifier.endorsements));
+    return {};
+}
+
+Result<void> run_daemon(const std::filesystem::path& config_file, Config config) {
+    ATTESTD_CHECK(check_identity(config.identity));
+    ATTESTD_TRY(const auto platform, make_platform(config.platform));
+    const ServiceManager manager;
+    // One thread runs all of it: Asio need not lock.
+    Io io(BOOST_ASIO_CONCURRENCY_HINT_1);
+    asio::thread_pool pool(kNumThreads);
+    const Strand platform_strand(pool.get_executor());
+    const Strand store_strand(pool.get_executor());
+    ATTESTD_TRY(const auto agent, Agent::make(io, platform_strand, store_strand, *platform,
+                                              config_file, std::move(config)));
+    Daemon daemon(io, *agent, manager);
+    ATTESTD_CHECK(daemon.listen());
+    note_life(*agent->audit, "start", *agent->policy);
+    log_event(LogLevel::info, "daemon.started",
+              {{"config", to_hex(agent->policy->digest)},
+               {"platform", std::string(platform->name())},
+               {"identity", std::string(identity_level_name(running_kernel().level()))},
+               {"binding", std::string(config_binding_name(agent->policy->config_binding))}});
+    asio::co_spawn(io, daemon.run(), asio::detached);
+    io.run();
+    note_life(*agent->audit, "stop", *agent->policy);
+    agent->audit->finish();
+    pool.join();
+    log_event(LogLevel::info, "daemon.stopped");
+    return {};
+}
+
+}  // namespace attestd

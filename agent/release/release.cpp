@@ -1,0 +1,104 @@
+#include "agent/release/release.h"
+
+#include "agent/log.h"
+
+namespace attestd {
+namespace {
+
+constexpr std::string_view kMethod = "GET /v1/secrets";
+// How often a grant may be overtaken by a renewal or reload before the caller is told to come
+// again.
+constexpr int kMaxTries = 3;
+
+std::chrono::microseconds since(std::chrono::steady_clock::time_point then) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
+                                                                 then);
+}
+
+Result<Grant> judge(Agent& agent, const Asker& asker, std::string_view name) {
+    ATTESTD_CHECK(asker.peer.recheck(agent.policy->identity));
+    const BootTime now = BootClock::now();
+    return decide(agent.policy, asker.peer.caller(), name, agent.session.current(now), now);
+}
+
+// The grant keeps its policy alive, so the views into it are good until the record is made.
+Task<Result<void>> record(Agent& agent, const Asker& asker, const Released& released) {
+    const Grant& grant = released.grant;
+    const auto ids = workload_ids(grant.policy(), grant.workloads());
+    const auto session = agent.affirmation();
+    AuditEvent event;
+    event.decision = Decision::allow;
+    event.method = kMethod;
+    event.object = grant.secret().name;
+    event.reason = released.is_known ? "not-modified" : "";
+    event.connection = asker.connection;
+    event.caller = &asker.peer.caller();
+    event.workloads = &ids;
+    event.policy = &grant.policy().digest;
+    if (session) event.evidence = &session->result.result().evidence_digest();
+    event.epoch = grant.epoch();
+    event.latency = since(asker.asked);
+    co_return co_await agent.audit->record(event, asker.audit_text);
+}
+
+}  // namespace
+
+std::vector<std::string_view> workload_ids(const Config& policy,
+                                           const std::vector<std::uint32_t>& indices) {
+    std::vector<std::string_view> out;
+    out.reserve(indices.size());
+    for (const std::uint32_t index : indices) out.push_back(policy.workloads.at(index).id);
+    return out;
+}
+
+void deny(Agent& agent, const Asker& asker, std::string_view method, std::string_view object,
+          const Error& error) {
+    AuditEvent event;
+    event.method = method;
+    event.object = object;
+    event.reason = errc_name(error.code);
+    event.detail = error.detail;
+    event.connection = asker.connection;
+    event.caller = &asker.peer.caller();
+    event.policy = &agent.policy->digest;
+    event.latency = since(asker.asked);
+    agent.audit->note_denial(event, asker.audit_text);
+    ++agent.metrics.denials[error.code];
+}
+
+Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string name,
+                               std::optional<std::uint64_t> known) {
+    for (int i = 0; i < kMaxTries; ++i) {
+        auto grant = judge(agent, asker, name);
+        if (!grant) {
+            deny(agent, asker, kMethod, name, grant.error());
+            const uid_t uid = asker.peer.caller().peer.uid;
+            const bool is_locked =
+                grant.error().code == Errc::secret_unavailable &&
+                agent.limiter.failure(uid, agent.policy->limits, BootClock::now());
+            if (is_locked)
+                log_event(LogLevel::warn, "caller.locked-out", {{"uid", std::to_string(uid)}});
+            co_return tl::make_unexpected(std::move(grant).error());
+        }
+        auto secret = co_await agent.vault.get(*grant);
+        if (!secret) {
+            deny(agent, asker, kMethod, name, secret.error());
+            co_return tl::make_unexpected(std::move(secret).error());
+        }
+        const bool is_known = known == secret->version;
+        Released released{*std::move(secret), *std::move(grant), is_known};
+        if (auto recorded = co_await record(agent, asker, released); !recorded) {
+            ++agent.metrics.denials[recorded.error().code];
+            co_return tl::make_unexpected(std::move(recorded).error());
+        }
+        if (agent.holds(released.grant)) {
+            ++agent.metrics.releases;
+            co_return std::move(released);
+        }
+    }
+    const Error error{Errc::grant_expired, "session or policy changed again and again"};
+    deny(agent, asker, kMethod, name, error);
+    co_return tl::make_unexpected(error);
+}
+
+}  // namespace attestd

@@ -1,0 +1,39 @@
+// release(): the way of a secret, step by step: same process still, judged, obtained, recorded.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agent/agent.h"
+#include "agent/caller/caller.h"
+
+namespace attestd {
+
+/// Who asks, and what the audit record says about it. Outlives the call.
+struct Asker {
+    const Peer& peer;
+    const std::string& audit_text;  ///< caller_members() of its caller
+    std::uint64_t connection;
+    std::chrono::steady_clock::time_point asked;
+};
+
+struct Released {
+    SourcedSecret secret;
+    Grant grant;
+    bool is_known = false;  ///< the caller has this version already: nothing is to be sent
+};
+
+/// Errors as of Peer::recheck(), decide(), the source and the audit log; each is recorded. `known`
+/// is the version that the caller has.
+[[nodiscard]] Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string name,
+                                             std::optional<std::uint64_t> known);
+
+/// Records a denial, counts it, and tells the limiter when it was an authorisation that failed.
+void deny(Agent& agent, const Asker& asker, std::string_view method, std::string_view object,
+          const Error& error);
+
+/// The ids of the workloads with these indices. The views live as long as the policy.
+[[nodiscard]] std::vector<std::string_view> workload_ids(const Config& policy,
+                                                         const std::vector<std::uint32_t>& indices);
+
+}  // namespace attestd

@@ -1,0 +1,163 @@
+#include "agent/release/vault.h"
+
+#include "agent/log.h"
+
+namespace attestd {
+namespace {
+
+// The memory for secrets is small (quote/base/secret.h) and also carries those on their way: what
+// is large is read again each time.
+constexpr std::size_t kMaxCachedLen = std::size_t{1} << 20;
+constexpr std::size_t kMaxCachedOne = std::size_t{64} << 10;
+
+}  // namespace
+
+Vault::Vault(Strand platform_strand, Strand store_strand, Platform& platform,
+             const std::map<std::string, StoreSourceConfig, std::less<>>& stores)
+    : platform_strand_(std::move(platform_strand)), store_strand_(std::move(store_strand)) {
+    for (const auto& [name, config] : stores) {
+        sources_[name].source = std::make_shared<StoreSource>(config, platform);
+    }
+}
+
+Task<void> Vault::open_stores() {
+    for (auto& [name, entry] : sources_) {
+        if (entry.state.is_open) continue;
+        auto work = [source = entry.source] { return source->open(); };
+        const auto opened = co_await run_blocking(platform_strand_, std::move(work));
+        entry.state.is_open = opened.has_value();
+        const std::string error = opened ? std::string() : to_string(opened.error());
+        if (opened) log_event(LogLevel::info, "store.open", {{"source", name}});
+        if (!opened && entry.state.error != error) {
+            log_event(LogLevel::error, "store.not-open", {{"source", name}, {"why", error}});
+        }
+        entry.state.error = error;
+    }
+}
+
+Result<std::shared_ptr<StoreSource>> Vault::opened(const std::string& source) const {
+    const auto it = sources_.find(source);
+    if (it == sources_.end())
+        return fail(Errc::not_found, "no source is called \"" + source + "\"");
+    if (!it->second.state.is_open) return fail(Errc::store_locked, it->second.state.error);
+    return it->second.source;
+}
+
+template <class R, class F>
+Task<Result<R>> Vault::on_store(std::string source, F work) {
+    auto store = opened(source);
+    if (!store) co_return tl::make_unexpected(std::move(store).error());
+    auto job = [store = *store, work = std::move(work)]() mutable { return work(*store); };
+    co_return co_await run_blocking(store_strand_, std::move(job));
+}
+
+Task<Result<SourcedSecret>> Vault::get(Grant grant) {
+    auto key = std::make_pair(grant.secret().source, grant.secret().resource);
+    if (const auto it = cache_.find(key); it != cache_.end()) {
+        if (it->second.epoch == grant.epoch()) co_return it->second.secret;
+    }
+    const std::uint64_t generation = generation_;
+    auto work = [grant](StoreSource& store) { return store.get(grant); };
+    auto secret = co_await on_store<SourcedSecret>(key.first, std::move(work));
+    if (secret && generation == generation_) {
+        keep(std::move(key), *secret, grant.epoch());
+    }
+    co_return secret;
+}
+
+void Vault::notify() {
+    for (Timer* const timer : waiting_) timer->cancel();
+}
+
+void Vault::wipe() noexcept {
+    cache_.clear();
+    cached_len_ = 0;
+    ++generation_;
+}
+
+void Vault::keep(std::pair<std::string, std::string> key, const SourcedSecret& secret,
+                 std::uint64_t epoch) {
+    const std::size_t len = secret.value->size();
+    if (len > kMaxCachedOne) return;
+    if (const auto old = cache_.find(key); old != cache_.end()) {
+        cached_len_ -= old->second.secret.value->size();
+        cache_.erase(old);
+    }
+    if (cached_len_ + len > kMaxCachedLen) wipe();
+    cache_.emplace(std::move(key), Cached{secret, epoch});
+    cached_len_ += len;
+}
+
+void Vault::forget(const std::string& source, const SecretName& name) {
+    if (const auto it = cache_.find({source, name.text()}); it != cache_.end()) {
+        cached_len_ -= it->second.secret.value->size();
+        cache_.erase(it);
+    }
+    ++generation_;
+    notify();
+}
+
+Task<Result<std::uint64_t>> Vault::put(std::string source, SecretName name, Secret value) {
+    auto work = [name, value = std::move(value)](StoreSource& store) {
+        return store.put(name, value);
+    };
+    auto version = co_await on_store<std::uint64_t>(source, std::move(work));
+    forget(source, name);
+    co_return version;
+}
+
+Task<Result<std::uint64_t>> Vault::rotate(std::string source, SecretName name) {
+    auto work = [name](StoreSource& store) { return store.rotate(name); };
+    auto version = co_await on_store<std::uint64_t>(source, std::move(work));
+    forget(source, name);
+    co_return version;
+}
+
+Task<Result<std::uint32_t>> Vault::add_recovery_slot(std::string source, std::string public_pem) {
+    auto work = [pem = std::move(public_pem)](StoreSource& store) {
+        return store.add_recovery_slot(as_bytes(pem));
+    };
+    co_return co_await on_store<std::uint32_t>(std::move(source), std::move(work));
+}
+
+Task<Result<std::uint32_t>> Vault::add_platform_slot(std::string source) {
+    const auto store = opened(source);
+    if (!store) co_return tl::make_unexpected(store.error());
+    auto ask = [kept = *store] { return kept->make_platform_slot_key(); };
+    auto made = co_await run_blocking(platform_strand_, std::move(ask));
+    if (!made) co_return tl::make_unexpected(std::move(made).error());
+    auto work = [made = *std::move(made)](StoreSource& opened_store) mutable {
+        return opened_store.add_platform_slot(std::move(made));
+    };
+    co_return co_await on_store<std::uint32_t>(std::move(source), std::move(work));
+}
+
+Task<Result<void>> Vault::drop_slot(std::string source, std::uint32_t number) {
+    auto work = [number](StoreSource& store) { return store.drop_slot(number); };
+    co_return co_await on_store<void>(std::move(source), std::move(work));
+}
+
+Task<Result<void>> Vault::remove(std::string source, SecretName name) {
+    auto work = [name](StoreSource& store) { return store.remove(name); };
+    auto removed = co_await on_store<void>(source, std::move(work));
+    forget(source, name);
+    co_return removed;
+}
+
+Task<Result<StoreListing>> Vault::list(std::string source) {
+    auto work = [](StoreSource& store) { return store.list(); };
+    co_return co_await on_store<StoreListing>(std::move(source), std::move(work));
+}
+
+Task<Result<StoreStatus>> Vault::status(std::string source) {
+    auto work = [](StoreSource& store) { return store.status(); };
+    co_return co_await on_store<StoreStatus>(std::move(source), std::move(work));
+}
+
+std::map<std::string, Vault::SourceState> Vault::states() const {
+    std::map<std::string, SourceState> out;
+    for (const auto& [name, entry] : sources_) out.emplace(name, entry.state);
+    return out;
+}
+
+}  // namespace attestd

@@ -1,0 +1,96 @@
+// Vault: the sources of secrets and, in locked memory, what they gave out under the present
+// session.
+//
+// A cached value serves only grants of the epoch under which it was read. Everything is wiped when
+// the session ends, when the policy changes, and at shutdown.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "agent/source.h"
+#include "agent/store_source.h"
+#include "agent/task.h"
+
+namespace attestd {
+
+class Vault final {
+ public:
+    /// `platform_strand` serialises all calls to the platform, which opening a store makes; the
+    /// stores' own work runs on `store_strand`.
+    Vault(Strand platform_strand, Strand store_strand, Platform& platform,
+          const std::map<std::string, StoreSourceConfig, std::less<>>& stores);
+
+    /// Opens what is not open yet and logs what cannot be opened.
+    [[nodiscard]] Task<void> open_stores();
+
+    /// The secret that `grant` names: from memory, else from its source.
+    [[nodiscard]] Task<Result<SourcedSecret>> get(Grant grant);
+
+    /// For administrators: each returns what the store says. Errc::not_found for an unknown source,
+    /// Errc::store_locked for one that is not open.
+    [[nodiscard]] Task<Result<std::uint64_t>> put(std::string source, SecretName name,
+                                                  Secret value);
+    [[nodiscard]] Task<Result<std::uint64_t>> rotate(std::string source, SecretName name);
+    [[nodiscard]] Task<Result<void>> remove(std::string source, SecretName name);
+    [[nodiscard]] Task<Result<StoreListing>> list(std::string source);
+    [[nodiscard]] Task<Result<StoreStatus>> status(std::string source);
+    [[nodiscard]] Task<Result<std::uint32_t>> add_recovery_slot(std::string source,
+                                                                std::string public_pem);
+    [[nodiscard]] Task<Result<std::uint32_t>> add_platform_slot(std::string source);
+    [[nodiscard]] Task<Result<void>> drop_slot(std::string source, std::uint32_t number);
+
+    /// Wipes every value held here.
+    void wipe() noexcept;
+    [[nodiscard]] std::size_t num_cached() const noexcept { return cache_.size(); }
+
+    struct SourceState {
+        bool is_open = false;
+        std::string error;  ///< why not
+    };
+    [[nodiscard]] std::map<std::string, SourceState> states() const;
+
+    /// While it lives, `timer` is cancelled whenever a secret may have changed.
+    class Subscription final {
+     public:
+        Subscription(Vault& vault, Timer& timer) : vault_(vault), timer_(timer) {
+            vault_.waiting_.insert(&timer_);
+        }
+        ~Subscription() { vault_.waiting_.erase(&timer_); }
+        Subscription(const Subscription&) = delete;
+        Subscription& operator=(const Subscription&) = delete;
+
+     private:
+        Vault& vault_;
+        Timer& timer_;
+    };
+    /// Wakes all who wait: also for a new session or policy.
+    void notify();
+
+ private:
+    struct Entry {
+        std::shared_ptr<StoreSource> source;
+        SourceState state;
+    };
+    struct Cached {
+        SourcedSecret secret;
+        std::uint64_t epoch;
+    };
+    void keep(std::pair<std::string, std::string> key, const SourcedSecret& secret,
+              std::uint64_t epoch);
+    [[nodiscard]] Result<std::shared_ptr<StoreSource>> opened(const std::string& source) const;
+    void forget(const std::string& source, const SecretName& name);
+    template <class R, class F>
+    Task<Result<R>> on_store(std::string source, F work);
+
+    Strand platform_strand_, store_strand_;
+    std::map<std::string, Entry, std::less<>> sources_;
+    std::map<std::pair<std::string, std::string>, Cached> cache_;  // (source, resource)
+    std::size_t cached_len_ = 0;
+    std::set<Timer*> waiting_;
+    std::uint64_t generation_ = 0;  // of the values: a read that a change overtook is not kept
+};
+
+}  // namespace attestd

@@ -1,0 +1,216 @@
+#include "agent/session.h"
+
+#include <fmt/format.h>
+
+#include <openssl/rand.h>
+
+#include "agent/log.h"
+#include "quote/base/encoding.h"
+
+namespace attestd {
+namespace {
+
+constexpr std::size_t kNonceLen = 32;
+constexpr unsigned kMaxCollecting = 16;
+// Timers stand still during suspend, CLOCK_BOOTTIME does not: so no sleep is longer than this.
+constexpr auto kLongestSleep = std::chrono::seconds(15);
+
+using std::chrono::duration_cast;
+
+std::string first_error(const AttestationResult& result) {
+    for (const Finding& finding : result.findings()) {
+        if (finding.severity == Severity::error)
+            return fmt::format("{}: {}", finding.id, finding.detail);
+    }
+    return "the verifier gave no reason";
+}
+
+Result<ByteArray<kNonceLen>> fresh_nonce() {
+    ByteArray<kNonceLen> nonce{};
+    if (RAND_bytes(nonce.data(), static_cast<int>(nonce.size())) != 1)
+        return fail_crypto("RAND_bytes");
+    return nonce;
+}
+
+}  // namespace
+
+ReportData session_report_data(ByteView nonce) {
+    constexpr std::string_view kLabel("attestd session v1\0", 19);
+    return sha512({as_bytes(kLabel), nonce});
+}
+
+struct Session::Attempt {
+    AttestationResult result;
+    Time wall;  // at which it was appraised
+    std::uint64_t generation;
+};
+
+Session::Session(Io& io, Strand strand, Platform& platform, std::shared_ptr<VerifierKind> verifier,
+                 Millis max_age, Millis collect_timeout)
+    : io_(io),
+      strand_(std::move(strand)),
+      platform_(platform),
+      verifier_(std::move(verifier)),
+      max_age_(max_age),
+      collect_timeout_(collect_timeout),
+      wake_(io),
+      platform_free_(io.get_executor()),
+      random_(std::random_device()()) {}
+
+double Session::jitter() { return std::uniform_real_distribution<double>(0, 1)(random_); }
+
+std::optional<Affirmation> Session::current(BootTime now) const {
+    const auto* held = renewal_.current(now);
+    if (held == nullptr) return std::nullopt;
+    return Affirmation{held->key, held->epoch, held->expires};
+}
+
+Task<void> Session::run() {
+    while (!stopped_) {
+        drop_expired();
+        if (renewal_.is_due(BootClock::now())) co_await attempt();
+        if (stopped_) break;
+        const auto sleep =
+            std::min<BootClock::duration>(renewal_.next_event() - BootClock::now(), kLongestSleep);
+        wake_.expires_after(std::max(sleep, BootClock::duration::zero()));
+        co_await wait_for(wake_);
+    }
+}
+
+void Session::stop() {
+    stopped_ = true;
+    wake_.cancel();
+}
+
+void Session::renew_now() {
+    renewal_.renew_now();
+    wake_.cancel();
+}
+
+void Session::replace_verifier(std::shared_ptr<VerifierKind> verifier, Millis max_age) {
+    verifier_ = std::move(verifier);
+    max_age_ = max_age;
+    ++generation_;
+    renewal_.refused(BootClock::now(), jitter());
+    hooks_.on_end();
+    hooks_.on_change();
+    renew_now();
+}
+
+Task<void> Session::attempt() {
+    const BootTime asked = BootClock::now();
+    ++status_.num_attempts;
+    // The job keeps its own hold of the verifier: a reload may replace it meanwhile.
+    auto work = [&platform = platform_, verifier = verifier_, timeout = collect_timeout_,
+                 generation = generation_]() -> Result<Attempt> {
+        ATTESTD_TRY(const auto nonce, fresh_nonce());
+        const ReportData report_data = session_report_data(nonce);
+        ATTESTD_TRY(const Evidence evidence,
+                    platform.collect(report_data, std::chrono::steady_clock::now() + timeout));
+        const Time wall = wall_now();
+        ATTESTD_TRY(AttestationResult result,
+                    verifier->appraise(evidence, Expectations{report_data}, wall));
+        return Attempt{std::move(result), wall, generation};
+    };
+    // At most one request of a workload is on the strand before this; the others stand back.
+    const bool had_it = std::exchange(is_platform_busy_, true);
+    auto attempted = co_await run_blocking(strand_, std::move(work));
+    if (!had_it) is_platform_busy_ = false;
+    platform_free_.notify_all();
+    settle(std::move(attempted), asked);
+}
+
+void Session::settle(Result<Attempt> attempted, BootTime asked) {
+    const BootTime now = BootClock::now();
+    if (!attempted)
+        return not_affirmed(AttemptOutcome::unreachable, to_string(attempted.error()), now);
+    if (attempted->generation != generation_) return renewal_.renew_now();
+    const AttestationResult& result = attempted->result;
+    status_.last_result = result;
+    switch (result.verdict()) {
+        case Verdict::accepted:
+            break;
+        // An endorsement is absent: that says nothing about the platform, and asking again may
+        // help.
+        case Verdict::undecided:
+            return not_affirmed(AttemptOutcome::unreachable, first_error(result), now);
+        case Verdict::refused:
+            return not_affirmed(AttemptOutcome::refused, first_error(result), now);
+    }
+    auto key = result.affirming();
+    if (!key) return not_affirmed(AttemptOutcome::refused, to_string(key.error()), now);
+    affirmed(result, asked, *std::move(key));
+}
+
+void Session::affirmed(const AttestationResult& result, BootTime asked, AffirmingResult key) {
+    using Duration = BootClock::duration;
+    const Duration stated = key.valid_until() - result.verified_at();
+    const Duration life = std::min<Duration>(max_age_, stated);
+    if (life <= Duration::zero()) {
+        return not_affirmed(AttemptOutcome::refused, "the result had expired when it was made",
+                            BootClock::now());
+    }
+    renewal_.affirmed(std::move(key), asked, life, jitter());
+    const bool was_affirmed = status_.last == AttemptOutcome::affirmed;
+    status_.last = AttemptOutcome::affirmed;
+    status_.last_error.clear();
+    ++status_.num_affirmed;
+    log_event(was_affirmed ? LogLevel::debug : LogLevel::info, "session.affirmed",
+              {{"epoch", std::to_string(epoch())},
+               {"grade", std::string(grade_name(result.grade()))},
+               {"tee", std::string(tee_name(result.tee()))},
+               {"life", to_string(duration_cast<Millis>(life))},
+               {"evidence", to_hex(result.evidence_digest())}});
+    hooks_.on_change();
+}
+
+void Session::not_affirmed(AttemptOutcome outcome, std::string why, BootTime now) {
+    const bool is_news = status_.last != outcome || status_.last_error != why;
+    status_.last = outcome;
+    status_.last_error = std::move(why);
+    const std::uint64_t before = epoch();
+    if (outcome == AttemptOutcome::refused) {
+        ++status_.num_refused;
+        renewal_.refused(now, jitter());
+    } else {
+        ++status_.num_unreachable;
+        renewal_.unreachable(now, jitter());
+    }
+    const bool serves = renewal_.current(now) != nullptr;
+    if (is_news) {
+        log_event(outcome == AttemptOutcome::refused ? LogLevel::error : LogLevel::warn,
+                  outcome == AttemptOutcome::refused ? "session.refused" : "session.unreachable",
+                  {{"why", status_.last_error},
+                   {"effect", serves ? "the earlier result serves until it expires"
+                                     : "no secret is released"}});
+    }
+    if (!serves) hooks_.on_end();
+    if (epoch() != before || is_news) hooks_.on_change();
+}
+
+void Session::drop_expired() {
+    if (!renewal_.expire(BootClock::now())) return;
+    log_event(LogLevel::error, "session.expired",
+              {{"why", status_.last_error}, {"effect", "no secret is released"}});
+    hooks_.on_end();
+    hooks_.on_change();
+}
+
+Task<Result<Evidence>> Session::collect(ReportData report_data) {
+    if (num_collecting_ >= kMaxCollecting) {
+        co_return fail(Errc::too_busy, "too many requests for evidence wait already");
+    }
+    ++num_collecting_;
+    while (is_platform_busy_) co_await platform_free_.wait();
+    is_platform_busy_ = true;
+    auto work = [&platform = platform_, report_data, timeout = collect_timeout_] {
+        return platform.collect(report_data, std::chrono::steady_clock::now() + timeout);
+    };
+    auto evidence = co_await run_blocking(strand_, std::move(work));
+    --num_collecting_;
+    is_platform_busy_ = false;
+    platform_free_.notify_all();
+    co_return evidence;
+}
+
+}  // namespace attestd

@@ -1,0 +1,99 @@
+// Session: the platform's standing: fresh evidence appraised again and again, in the background.
+//
+// One loop, one attempt at a time. What is current() opens secrets; when the platform is refused,
+// or the result reaches its stated end, the session says so at once to whoever keeps secrets.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <random>
+#include <string>
+
+#include "agent/release/grant.h"
+#include "agent/renewal.h"
+#include "agent/task.h"
+#include "agent/verifier_kind.h"
+#include "quote/platform/platform.h"
+
+namespace attestd {
+
+/// What came of the last attempt.
+enum class AttemptOutcome : std::uint8_t { none, affirmed, refused, unreachable };
+
+[[nodiscard]] constexpr std::string_view outcome_name(AttemptOutcome outcome) noexcept {
+    constexpr std::string_view kNames[] = {"none", "affirmed", "refused", "unreachable"};
+    return kNames[static_cast<std::size_t>(outcome)];
+}
+
+/// Report data of the session's own evidence. No caller's report data has this form: theirs begins
+/// with another label (evidence.h).
+[[nodiscard]] ReportData session_report_data(ByteView nonce);
+
+class Session final {
+ public:
+    /// Called on the event loop.
+    struct Hooks {
+        std::function<void()> on_change = [] {};  ///< another epoch began, or the session ended
+        std::function<void()> on_end = [] {};     ///< nothing opens any more: wipe
+    };
+    struct Status {
+        AttemptOutcome last = AttemptOutcome::none;
+        std::string last_error;  ///< why the last attempt affirmed nothing
+        std::uint64_t num_attempts = 0, num_affirmed = 0, num_refused = 0, num_unreachable = 0;
+        std::optional<AttestationResult> last_result;  ///< of the last appraisal, whatever it said
+    };
+
+    /// `platform` and the strand's pool outlive the session. All calls to `platform` go by
+    /// `strand`.
+    Session(Io& io, Strand strand, Platform& platform, std::shared_ptr<VerifierKind> verifier,
+            Millis max_age, Millis collect_timeout);
+
+    void set_hooks(Hooks hooks) { hooks_ = std::move(hooks); }
+
+    /// Runs until stop(). Called once.
+    [[nodiscard]] Task<void> run();
+    void stop();
+
+    /// Renews as soon as possible.
+    void renew_now();
+    /// The same by other rules from now on: after a reload. The result so far was appraised by the
+    /// old policy, so it ends.
+    void replace_verifier(std::shared_ptr<VerifierKind> verifier, Millis max_age);
+
+    [[nodiscard]] std::optional<Affirmation> current(BootTime now) const;
+    [[nodiscard]] const Status& status() const noexcept { return status_; }
+    [[nodiscard]] std::uint64_t epoch() const noexcept { return renewal_.epoch(); }
+    [[nodiscard]] std::string_view verifier_name() const noexcept { return verifier_->name(); }
+    [[nodiscard]] std::string_view platform_name() const noexcept { return platform_.name(); }
+
+    /// Evidence for a workload. Waits its turn behind the session's own; Errc::too_busy when too
+    /// many wait already, else the platform's error.
+    [[nodiscard]] Task<Result<Evidence>> collect(ReportData report_data);
+
+ private:
+    struct Attempt;
+    [[nodiscard]] Task<void> attempt();
+    void settle(Result<Attempt> attempted, BootTime asked);
+    void affirmed(const AttestationResult& result, BootTime asked, AffirmingResult key);
+    void not_affirmed(AttemptOutcome outcome, std::string why, BootTime now);
+    void drop_expired();
+    [[nodiscard]] double jitter();
+
+    Io& io_;
+    Strand strand_;
+    Platform& platform_;
+    std::shared_ptr<VerifierKind> verifier_;
+    Millis max_age_, collect_timeout_;
+    Renewal<AffirmingResult> renewal_;
+    Hooks hooks_;
+    Status status_;
+    Timer wake_;
+    WaitList platform_free_;
+    bool is_platform_busy_ = false;
+    std::minstd_rand random_;
+    unsigned num_collecting_ = 0;
+    std::uint64_t generation_ = 0;  // of the verifier: an answer of an old one does not count
+    bool stopped_ = false;
+};
+
+}  // namespace attestd

@@ -1,0 +1,124 @@
+#include "agent/store_source.h"
+
+#include <memory>
+
+#include "agent/store/recovery_slot.h"
+#include "agent/store/snp_slot.h"
+
+namespace attestd {
+
+namespace {
+
+// A slot key that was made beforehand, on the strand that may ask the platform.
+class ReadySlotKey final : public SlotKey {
+ public:
+    ReadySlotKey(SlotKind kind, NewSlotKey made) : kind_(kind), made_(std::move(made)) {}
+
+    SlotKind kind() const noexcept override { return kind_; }
+    Result<NewSlotKey> make() override {
+        ATTESTD_TRY(Secret key, made_.key.clone());
+        return NewSlotKey{made_.params, std::move(key)};
+    }
+    Result<Secret> recover(ByteView params) override {
+        if (!equal(params, made_.params)) return fail(Errc::store_slot, "another slot's params");
+        return made_.key.clone();
+    }
+
+ private:
+    SlotKind kind_;
+    NewSlotKey made_;
+};
+
+}  // namespace
+
+Result<void> StoreSource::open() {
+    if (store_) return {};
+    const auto measured =
+        config_.measured_image ? MeasuredImage::stated : MeasuredImage::not_stated;
+    SnpSlotKey snp(platform_, DerivedKeyRequest{});
+    std::vector<SlotKey*> keys;
+    if (config_.measured_image) keys.push_back(&snp);
+
+    ATTESTD_TRY(auto folder, DiskFolder::open(config_.path, MissingFolder::make));
+    auto opened = SealedStore::open(std::move(folder), keys, measured);
+    if (!opened && opened.error().code == Errc::not_found)
+        opened = create(std::move(keys), measured);
+    if (!opened) return tl::make_unexpected(std::move(opened).error());
+    store_.emplace(*std::move(opened));
+    return {};
+}
+
+// In an empty folder. The operator's slot comes second: this machine cannot open it.
+Result<SealedStore> StoreSource::create(std::vector<SlotKey*> keys, MeasuredImage measured) {
+    std::optional<RecoverySlotKey> recovery;
+    if (config_.recovery_key) {
+        ATTESTD_TRY(recovery, RecoverySlotKey::from_public_pem(config_.recovery_key->bytes));
+        keys.push_back(&*recovery);
+    }
+    if (keys.empty()) {
+        return fail(Errc::store_slot,
+                    "a new store needs a key slot: \"measured_image\" or \"recovery_key\"");
+    }
+    ATTESTD_TRY(auto folder, DiskFolder::open(config_.path, MissingFolder::make));
+    return SealedStore::create(std::move(folder), keys, measured);
+}
+
+Result<NewSlotKey> StoreSource::make_platform_slot_key() {
+    return SnpSlotKey(platform_, DerivedKeyRequest{}).make();
+}
+
+Result<std::uint32_t> StoreSource::add_platform_slot(NewSlotKey made) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    ReadySlotKey key(SlotKind::snp, std::move(made));
+    return store->add_slot(key);
+}
+
+Result<std::uint32_t> StoreSource::add_recovery_slot(ByteView public_pem) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    ATTESTD_TRY(RecoverySlotKey key, RecoverySlotKey::from_public_pem(public_pem));
+    return store->add_slot(key);
+}
+
+Result<void> StoreSource::drop_slot(std::uint32_t number) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    return store->drop_slot(number);
+}
+
+Result<std::uint64_t> StoreSource::rotate(const SecretName& name) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    return store->rotate(name);
+}
+
+Result<SealedStore*> StoreSource::opened() {
+    if (!store_) return fail(Errc::store_locked, config_.path.string() + ": not open");
+    return &*store_;
+}
+
+Result<SourcedSecret> StoreSource::get(const Grant& grant) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    ATTESTD_TRY(const SecretName name, SecretName::parse(grant.secret().resource));
+    ATTESTD_TRY(StoredSecret stored, store->get(name));
+    return SourcedSecret{std::make_shared<const Secret>(std::move(stored.value)), stored.version};
+}
+
+Result<std::uint64_t> StoreSource::put(const SecretName& name, const Secret& value) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    return store->put(name, value);
+}
+
+Result<void> StoreSource::remove(const SecretName& name) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    return store->remove(name);
+}
+
+Result<StoreListing> StoreSource::list() {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    return store->list();
+}
+
+Result<StoreStatus> StoreSource::status() {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    return store->status();
+}
+
+}  // namespace attestd
