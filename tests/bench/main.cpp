@@ -1,12 +1,15 @@
 // attestd-bench: Google Benchmark's command line, and evidence to run on.
 //
-//   attestd-bench [--quote FILE] [--report FILE] [--endorsements PATH]... [--at TIME] [--benchmark_...]
+//   attestd-bench [--quote FILE] [--report FILE] [--endorsements PATH]... [--at TIME]
+//                 [--attestd PROGRAM] [--devsim PROGRAM] [--benchmark_...]
 //
 // Without evidence it forges its own. A benchmark that cannot run says so in its result (`error_occurred`)
 // and the others go on. TIME is RFC 3339 or `@unix`.
 #include <benchmark/benchmark.h>
 #include <signal.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <string_view>
@@ -38,19 +41,32 @@ Result<void> take(Options& options, std::string_view name, std::string_view valu
         options.report = value;
     } else if (name == "--endorsements") {
         options.endorsements.emplace_back(value);
+    } else if (name == "--attestd") {
+        options.attestd = value;
+    } else if (name == "--devsim") {
+        options.devsim = value;
     } else {
         ATTESTD_TRY(options.at, parse_time(value));
     }
     return {};
 }
 
+bool is_ours(std::string_view name) {
+    constexpr std::array<std::string_view, 6> kNames{"--quote", "--report",  "--endorsements",
+                                                     "--at",    "--attestd", "--devsim"};
+    return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
 // Takes our own options out of `args`; what is left is Google Benchmark's.
 Result<Options> parse_options(std::vector<char*>& args) {
     Options options;
+    const auto build = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "../..";
+    options.attestd = build / "agent/attestd";
+    options.devsim = build / "tests/emulator/attestd-devsim";
     std::vector<char*> rest{args.front()};
     for (std::size_t i = 1; i < args.size(); ++i) {
         const std::string_view name = args[i];
-        if (name != "--quote" && name != "--report" && name != "--endorsements" && name != "--at") {
+        if (!is_ours(name)) {
             rest.push_back(args[i]);
             continue;
         }
@@ -79,7 +95,9 @@ int main(int argc, char** argv) {
     attestd::bench::register_crypto_floor();
     attestd::bench::register_http_floor();
     attestd::bench::register_verifier(*options);
+    attestd::bench::register_release(*options);
     const std::size_t num_run = benchmark::RunSpecifiedBenchmarks();
+    attestd::bench::stop_agent();
     benchmark::Shutdown();
     return num_run == 0 ? 1 : 0;
 }

@@ -14,10 +14,14 @@ struct Options {
     std::filesystem::path quote, report;  ///< empty: forged
     std::vector<std::filesystem::path> endorsements;
     std::optional<Time> at;
+    std::filesystem::path attestd, devsim;  ///< programs of the same build, unless given
 };
 
 void register_crypto_floor();
 void register_http_floor();
 void register_verifier(const Options& options);
+void register_release(const Options& options);
+/// Ends the daemon that the release benchmarks share, if they ran.
+void stop_agent();
 
 }  // namespace attestd::bench

@@ -59,7 +59,8 @@ TEST_CASE("Fd: it closes once, and a moved-from Fd closes nothing", "[base][fd]"
         Fd third;
         third = std::move(second);
         CHECK(third.get() == raw);
-        third = std::move(third);  // must not close what it keeps
+        Fd& same = third;
+        third = std::move(same);  // must not close what it keeps
         CHECK(is_open(raw));
     }
     CHECK_FALSE(is_open(raw));

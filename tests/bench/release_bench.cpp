@@ -1,0 +1,132 @@
+// release/1, 16, 64 and release/connect: a secret from the real daemon, identified, authorised and audited.
+//
+// attestd runs as its own process with its external platform, attestd-devsim; limits that would slow a
+// load down are raised by its configuration, and nothing else is different from production. What the
+// server costs is the process's CPU time, all threads.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <memory>
+#include <thread>
+
+#include "tests/bench/child_process.h"
+#include "tests/bench/http_load.h"
+#include "tests/bench/options.h"
+#include "tests/support/temp_dir.h"
+
+namespace attestd::bench {
+namespace {
+
+constexpr int kStartTries = 1500;  // of 20 ms: machines may be busy
+const std::string kGetSecret = "GET /v1/secrets/bench HTTP/1.1\r\nHost: attestd\r\n\r\n";
+const std::string kPutSecret =
+    "PUT /v1/admin/secrets/bench HTTP/1.1\r\nHost: attestd\r\nContent-Type: application/octet-stream\r\n"
+    "Content-Length: 32\r\n\r\n" +
+    std::string(32, 's');
+
+constexpr std::string_view kPolicy = R"({"snp": {"measurement": "any", "host_data": "any",
+  "id_key_digest": "any", "author_key_digest": "any", "csp_ids": "any", "min_tcb": "any"}})";
+
+std::string config_text(const test::TempDir& dir) {
+    return fmt::format(R"({{
+  "platform": {{"type": "external", "socket": "{0}/platform.sock"}},
+  "verifier": {{"type": "local", "policy": "{0}/appraisal.json", "max_age": "1h",
+               "trust_anchors": ["{0}/machine/root.der"]}},
+  "state_dir": "{0}/state",
+  "sources": {{"store": {{"type": "store", "measured_image": true}}}},
+  "listeners": [{{"name": "app", "path": "{0}/app.sock"}},
+                {{"name": "admin", "path": "{0}/admin.sock", "kind": "admin"}}],
+  "workloads": {{"app": {{"match": [{{"socket": "app", "uid": {1}}}], "allow_root": {2}}}}},
+  "secrets": {{"bench": {{"source": "store", "allow": ["app"], "test": true}}}},
+  "limits": {{"connections": 4096, "connections_per_uid": 4096, "idle_timeout": "10m",
+             "requests": {{"per_second": 1000000, "burst": 1000000}}}}
+}})",
+                       dir.path().string(), ::getuid(), ::getuid() == 0);
+}
+
+Result<void> wait_for(const std::filesystem::path& socket, const std::string& request) {
+    Result<std::int64_t> answered = std::int64_t{0};
+    for (int i = 0; i < kStartTries; ++i) {
+        answered = request_once(socket, request);
+        if (answered) return {};
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return tl::make_unexpected(answered.error());
+}
+
+class Agent final {
+ public:
+    static Result<std::unique_ptr<Agent>> start(const Options& options) {
+        std::unique_ptr<Agent> out(new Agent);
+        const std::string dir = out->dir_.path();
+        ATTESTD_TRY(ChildProcess devsim,
+                    ChildProcess::start({options.devsim, "--dir", dir + "/machine", "--tee", "snp",
+                                         "--socket", dir + "/platform.sock"},
+                                        dir + "/devsim.log"));
+        out->devsim_ = std::make_unique<ChildProcess>(std::move(devsim));
+        ATTESTD_CHECK(wait_for(dir + "/machine/control.sock",
+                               "GET /v1/control HTTP/1.1\r\nHost: devsim\r\n\r\n"));
+        std::filesystem::create_directory(dir + "/state");
+        std::filesystem::permissions(dir + "/state", std::filesystem::perms::owner_all);
+        out->dir_.write("appraisal.json", kPolicy);
+        const auto config = out->dir_.write("attestd.json", config_text(out->dir_));
+        ATTESTD_TRY(ChildProcess daemon,
+                    ChildProcess::start({options.attestd, "--config", config}, dir + "/attestd.log"));
+        out->daemon_ = std::make_unique<ChildProcess>(std::move(daemon));
+        ATTESTD_CHECK(wait_for(out->socket(), "GET /v1/health HTTP/1.1\r\nHost: attestd\r\n\r\n"));
+        ATTESTD_CHECK(request_once(dir + "/admin.sock", kPutSecret));
+        ATTESTD_CHECK(wait_for(out->socket(), kGetSecret));
+        return out;
+    }
+
+    [[nodiscard]] std::filesystem::path socket() const { return dir_ / "app.sock"; }
+    [[nodiscard]] std::int64_t cpu_ns() const noexcept { return daemon_->cpu_ns(); }
+
+ private:
+    Agent() = default;
+    test::TempDir dir_;
+    std::unique_ptr<ChildProcess> devsim_, daemon_;
+};
+
+// One daemon for all of these, started by the first that runs; ended by stop_agent().
+std::unique_ptr<Agent>& the_agent() {
+    static std::unique_ptr<Agent> agent;
+    return agent;
+}
+
+const Agent* running_agent(benchmark::State& state, const Options& options) {
+    if (!the_agent()) {
+        auto started = Agent::start(options);
+        if (!started) {
+            state.SkipWithError(to_string(started.error()).c_str());
+            return nullptr;
+        }
+        the_agent() = *std::move(started);
+    }
+    return the_agent().get();
+}
+
+void release(benchmark::State& state, const Options& options, int num_connections) {
+    const Agent* const agent = running_agent(state, options);
+    if (agent == nullptr) return;
+    run_keep_alive(state, agent->socket(), num_connections, kGetSecret, [agent] { return agent->cpu_ns(); });
+}
+
+void release_connect(benchmark::State& state, const Options& options) {
+    const Agent* const agent = running_agent(state, options);
+    if (agent == nullptr) return;
+    run_connecting(state, agent->socket(), kGetSecret, [agent] { return agent->cpu_ns(); });
+}
+
+}  // namespace
+
+void register_release(const Options& options) {
+    for (const int n : {1, 16, 64}) {
+        benchmark::RegisterBenchmark(fmt::format("release/{}", n).c_str(), release, options, n);
+    }
+    benchmark::RegisterBenchmark("release/connect", release_connect, options);
+}
+
+void stop_agent() { the_agent().reset(); }
+
+}  // namespace attestd::bench
