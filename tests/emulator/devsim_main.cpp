@@ -1,7 +1,7 @@
 // attestd-devsim: an emulated confidential VM's hardware, for tests and for trying attestd out.
 //
-// It signs with a hierarchy that exists in DIR alone; a verifier believes it only when DIR/root.der is
-// given to it as an additional trust anchor, and then says "test grade". Never installed.
+// It signs with a hierarchy that exists in DIR alone; a verifier believes it only when DIR/root.der
+// is given to it as an additional trust anchor, and then says "test grade". Never installed.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>

@@ -1,7 +1,7 @@
 // The program itself: the real binary, on its real sockets, spoken to by the daemon's own client.
 #include <fcntl.h>
-#include <signal.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -104,7 +104,8 @@ TEST_CASE("devsim: the daemon's external platform gets TDX evidence, log and col
     REQUIRE_ERRC(Errc::platform_unsupported, platform.derive_key({}, within(10s)));
 }
 
-TEST_CASE("devsim: the daemon's external platform gets SNP evidence and a derived key", "[devsim]") {
+TEST_CASE("devsim: the daemon's external platform gets SNP evidence and a derived key",
+          "[devsim]") {
     const test::TempDir folder;
     Devsim devsim(folder, "snp");
     ExternalPlatform platform = devsim.platform();
@@ -132,9 +133,9 @@ TEST_CASE("devsim: each fault is seen by the client as what it is", "[devsim]") 
         const char* fault;
         Errc want;
     };
-    for (const Row& row : {Row{"error", Errc::platform_failed}, Row{"garbage", Errc::platform_failed},
-                           Row{"wrong_report_data", Errc::platform_wrong_echo},
-                           Row{"timeout", Errc::timed_out}}) {
+    for (const Row& row :
+         {Row{"error", Errc::platform_failed}, Row{"garbage", Errc::platform_failed},
+          Row{"wrong_report_data", Errc::platform_wrong_echo}, Row{"timeout", Errc::timed_out}}) {
         INFO(row.fault);
         CHECK(devsim.control(fmt::format(R"({{"fail": "{}"}})", row.fault))["fail"] == row.fault);
         REQUIRE_ERRC(row.want, platform.collect(report_data(), within(500ms)));

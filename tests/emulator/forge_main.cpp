@@ -1,5 +1,6 @@
-// attestd-forge KIND DIR [--now @UNIX]: writes a synthetic case, evidence with all its endorsements, into
-// a folder. Its hierarchy exists for that one run: root.der is the trust anchor by which it verifies.
+// attestd-forge KIND DIR [--now @UNIX]: writes a synthetic case, evidence with all its
+// endorsements, into a folder. Its hierarchy exists for that one run: root.der is the trust anchor
+// by which it verifies.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>

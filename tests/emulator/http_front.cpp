@@ -18,14 +18,19 @@ constexpr std::string_view kGarbage("{\"tee\":\"\xff\xfe\0 this is not an answer
 
 unsigned status_of(Errc code) {
     switch (code) {
-        case Errc::platform_unsupported: return 501;
-        case Errc::platform_failed: return 502;
-        case Errc::not_found: return 404;
+        case Errc::platform_unsupported:
+            return 501;
+        case Errc::platform_failed:
+            return 502;
+        case Errc::not_found:
+            return 404;
         case Errc::internal:
         case Errc::io_failed:
         case Errc::no_space:
-        case Errc::access_denied: return 500;
-        default: return 400;  // the rest come from reading the request
+        case Errc::access_denied:
+            return 500;
+        default:
+            return 400;  // the rest come from reading the request
     }
 }
 
@@ -66,8 +71,8 @@ asio::awaitable<void> wait_for(std::chrono::milliseconds delay) {
     co_await timer.async_wait(kAwait);
 }
 
-// The wait that the machine's state asks for. A request that is never answered waits for longer than any
-// client does; the state at its arrival counts.
+// The wait that the machine's state asks for. A request that is never answered waits for longer
+// than any client does; the state at its arrival counts.
 asio::awaitable<void> be_slow(const Machine& machine) {
     constexpr std::chrono::hours kNever(24);
     const bool never = machine.fault() == Fault::timeout;
@@ -76,13 +81,15 @@ asio::awaitable<void> be_slow(const Machine& machine) {
 }
 
 asio::awaitable<HttpResponse> serve_platform(const Machine& machine, HttpRequest request) {
-    const bool evidence = request.target == "/v1/evidence", key = request.target == "/v1/derive-key";
+    const bool evidence = request.target == "/v1/evidence",
+               key = request.target == "/v1/derive-key";
     if (request.method != "POST" || (!evidence && !key)) co_return no_route(request);
     co_await be_slow(machine);
     if (machine.fault() == Fault::garbage) {
         co_return HttpResponse{200, "application/json", std::string(kGarbage)};
     }
-    co_return answer(evidence ? give_evidence(machine, request.body) : give_key(machine, request.body));
+    co_return answer(evidence ? give_evidence(machine, request.body)
+                              : give_key(machine, request.body));
 }
 
 asio::awaitable<HttpResponse> serve_control(Machine& machine, HttpRequest request) {

@@ -27,7 +27,8 @@ using Local = asio::local::stream_protocol;
 constexpr std::size_t kMaxBodyLen = 65536;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
-http::response<http::string_body> to_message(HttpResponse response, unsigned version, bool keep_alive) {
+http::response<http::string_body> to_message(HttpResponse response, unsigned version,
+                                             bool keep_alive) {
     http::response<http::string_body> message;
     message.version(version);
     message.result(response.status);
@@ -65,14 +66,16 @@ asio::awaitable<void> accept_connections(Local::acceptor acceptor, const HttpHan
         auto [error, socket] = co_await acceptor.async_accept(kAwait);
         if (error) co_return;
         const auto executor = acceptor.get_executor();
-        // Not waited for at the end: main() stops the context and destroys it with all that runs in it.
+        // Not waited for at the end: main() stops the context and destroys it with all that runs in
+        // it.
         asio::co_spawn(executor, serve_connection(std::move(socket), handler), asio::detached);
     }
 }
 
 }  // namespace
 
-Result<void> listen_http(asio::io_context& io, const std::string& path, const HttpHandler& handler) {
+Result<void> listen_http(asio::io_context& io, const std::string& path,
+                         const HttpHandler& handler) {
     if (path.size() >= sizeof(sockaddr_un::sun_path)) {
         return fail(Errc::bad_value, path + ": is too long for a socket");
     }

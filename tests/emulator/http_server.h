@@ -1,7 +1,8 @@
 // A small HTTP/1.1 server on a Unix socket: requests and answers as plain structs.
 //
-// One thread; a connection may send several requests. It serves tests on the same machine, so there is
-// no time-out: a client that goes away closes its connection, and stopping the io_context ends all.
+// One thread; a connection may send several requests. It serves tests on the same machine, so there
+// is no time-out: a client that goes away closes its connection, and stopping the io_context ends
+// all.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -1,8 +1,8 @@
 // Machine: an emulated confidential VM. It has registers, a signing hierarchy of its own, and gives
 // evidence and derived keys for them as hardware would.
 //
-// A front end (the HTTP one of `external` platforms; FUSE beside it) only translates: what the machine
-// says, and how it misbehaves, is decided here. All calls come from one thread.
+// A front end (the HTTP one of `external` platforms; FUSE beside it) only translates: what the
+// machine says, and how it misbehaves, is decided here. All calls come from one thread.
 #pragma once
 
 #include <array>
@@ -35,7 +35,7 @@ enum class Fault : std::uint8_t {
 /// A change to the machine's state; what is not given stays.
 struct Control {
     std::optional<bool> debug;
-    std::optional<ByteArray<48>> measurement;  ///< MRTD, or the launch digest
+    std::optional<ByteArray<48>> measurement;          ///< MRTD, or the launch digest
     std::array<std::optional<ByteArray<48>>, 4> rtmr;  ///< TDX
     std::optional<ByteArray<48>> mrconfigid;           ///< TDX
     std::optional<ByteArray<32>> host_data;            ///< SNP
@@ -54,9 +54,10 @@ struct MachineEvidence {
 
 class Machine {
  public:
-    /// A machine whose keys and identity are kept in the open folder `dir`, made there when absent. Its
-    /// trust anchor (root.der) and endorsements are written there anew.
-    [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const Options& options, const Fd& dir);
+    /// A machine whose keys and identity are kept in the open folder `dir`, made there when absent.
+    /// Its trust anchor (root.der) and endorsements are written there anew.
+    [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const Options& options,
+                                                                 const Fd& dir);
 
     virtual ~Machine() = default;
     Machine(const Machine&) = delete;
@@ -101,6 +102,7 @@ class Machine {
 [[nodiscard]] Result<Bytes> load_or_create_chip_secret(const Fd& dir);
 
 /// HMAC-SHA-256 of `context` and `data` under the chip's secret.
-[[nodiscard]] ByteArray<32> chip_hmac(ByteView chip_secret, std::string_view context, ByteView data);
+[[nodiscard]] ByteArray<32> chip_hmac(ByteView chip_secret, std::string_view context,
+                                      ByteView data);
 
 }  // namespace attestd::devsim

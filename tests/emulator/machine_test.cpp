@@ -1,3 +1,4 @@
+// The emulated machines, judged by the verifier: evidence, state, faults and derived keys.
 #include "tests/emulator/machine.h"
 
 #include <fcntl.h>
@@ -63,9 +64,9 @@ AttestationResult appraise(Bench& bench) {
 }
 
 bool has_error(const AttestationResult& result, std::string_view id) {
-    return std::any_of(
-        result.findings().begin(), result.findings().end(),
-        [&](const Finding& f) { return f.severity == Severity::error && f.id == id; });
+    return std::any_of(result.findings().begin(), result.findings().end(), [&](const Finding& f) {
+        return f.severity == Severity::error && f.id == id;
+    });
 }
 
 void change(Machine& machine, const Control& control) { REQUIRE_OK(machine.apply(control)); }
@@ -133,7 +134,8 @@ TEST_CASE("machine: a TDX guest has no derived keys", "[devsim]") {
     REQUIRE_ERRC(Errc::platform_unsupported, bench.machine().derive_key({}));
 }
 
-TEST_CASE("machine: its keys and identity stay over a power cycle, its state does not", "[devsim]") {
+TEST_CASE("machine: its keys and identity stay over a power cycle, its state does not",
+          "[devsim]") {
     Bench bench(Tee::tdx);
     Control control;
     control.debug = true;

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -90,7 +89,8 @@ std::string evidence_json(Tee tee, const MachineEvidence& evidence) {
     out["tee"] = tee_name(tee);
     out["evidence"] = to_base64(evidence.evidence);
     out["endorsements"] = Json::array();
-    for (const Bytes& bytes : evidence.endorsements) out["endorsements"].push_back(to_base64(bytes));
+    for (const Bytes& bytes : evidence.endorsements)
+        out["endorsements"].push_back(to_base64(bytes));
     if (!evidence.event_log.empty()) out["event_log"] = to_base64(evidence.event_log);
     return out.dump();
 }
@@ -103,8 +103,7 @@ Result<DerivedKeyRequest> parse_key_request(std::string_view body) {
     ATTESTD_TRY(const std::int64_t guest_svn, integer(object, "guest_svn", kMaxU32));
     ATTESTD_TRY(const JsonValue tcb, object.required("tcb_version"));
     ATTESTD_CHECK(object.finish());
-    ATTESTD_TRY(ByteArray<8> tcb_bytes, hex_member<8>(tcb));
-    std::reverse(tcb_bytes.begin(), tcb_bytes.end());  // written as a number: its last digits come first
+    ATTESTD_TRY(const ByteArray<8> tcb_bytes, hex_member<8>(tcb));
     return DerivedKeyRequest{.guest_field_select = static_cast<std::uint64_t>(select),
                              .vmpl = static_cast<std::uint32_t>(vmpl),
                              .guest_svn = static_cast<std::uint32_t>(guest_svn),

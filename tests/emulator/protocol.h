@@ -1,4 +1,5 @@
-// JSON of the two sockets: the `external` platform protocol (attestd-plugin(7)) and the control requests.
+// JSON of the two sockets: the `external` platform protocol (attestd-plugin(7)) and the control
+// requests.
 #pragma once
 
 #include <string>
@@ -13,8 +14,8 @@ namespace attestd::devsim {
 /// `{"tee": ..., "evidence": base64, "endorsements": [base64, ...], "event_log": base64}`.
 [[nodiscard]] std::string evidence_json(Tee tee, const MachineEvidence& evidence);
 
-/// `{"guest_field_select": n, "vmpl": n, "guest_svn": n, "tcb_version": 16 hex digits}`; the digits are
-/// a number, whose eight bytes stand in a report least significant first.
+/// `{"guest_field_select": n, "vmpl": n, "guest_svn": n, "tcb_version": 16 hex digits}`; the digits
+/// are the eight bytes as they stand in a report.
 [[nodiscard]] Result<DerivedKeyRequest> parse_key_request(std::string_view body);
 /// `{"key": base64}`.
 [[nodiscard]] std::string key_json(ByteView key);

@@ -1,3 +1,4 @@
+// JSON of the emulator's two sockets and its command line: what is read, written and refused.
 #include "tests/emulator/protocol.h"
 
 #include <nlohmann/json.hpp>
@@ -29,9 +30,9 @@ TEST_CASE("protocol: an evidence request is read strictly", "[devsim]") {
                  parse_evidence_request(R"({"report_data":")" + kHex128 + R"(", "x": 1})"));
 }
 
-TEST_CASE("protocol: a key request carries the TCB as a number", "[devsim]") {
+TEST_CASE("protocol: a key request carries the TCB as its bytes stand in a report", "[devsim]") {
     const auto request = parse_key_request(
-        R"({"guest_field_select": 9, "vmpl": 1, "guest_svn": 2, "tcb_version": "db18000000000004"})");
+        R"({"guest_field_select": 9, "vmpl": 1, "guest_svn": 2, "tcb_version": "04000000000018db"})");
     REQUIRE_OK(request);
     CHECK(request->guest_field_select == 9);
     CHECK(request->vmpl == 1);

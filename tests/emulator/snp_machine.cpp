@@ -77,7 +77,9 @@ Result<Bytes> SnpMachine::derive_key(const DerivedKeyRequest& request) const {
     if (request.vmpl < fields_.vmpl || request.vmpl > kMaxVmpl) return refused("VMPL");
     if (request.guest_svn > fields_.guest_svn) return refused("GUEST_SVN above the guest's");
     if (!at_most(tcb, fields_.committed_tcb)) return refused("TCB_VERSION above COMMITTED_TCB");
-    const auto selected = [&](std::uint64_t bit) { return (request.guest_field_select & bit) != 0; };
+    const auto selected = [&](std::uint64_t bit) {
+        return (request.guest_field_select & bit) != 0;
+    };
     forge::Writer in;
     // The root is the VCEK, which is another one for each reported TCB.
     in.bytes(fields_.reported_tcb).u64(request.guest_field_select).u32(request.vmpl);
@@ -104,9 +106,8 @@ std::vector<std::pair<std::string, std::string>> SnpMachine::registers() const {
 MachineEvidence SnpMachine::sign(const ReportData& report_data) const {
     forge::SnpFields fields = fields_;
     fields.report_data = report_data;
-    const Bytes table = forge::certificate_table({{forge::guid::kVcek, vcek_},
-                                                  {forge::guid::kAsk, ask_},
-                                                  {forge::guid::kArk, ark_}});
+    const Bytes table = forge::certificate_table(
+        {{forge::guid::kVcek, vcek_}, {forge::guid::kAsk, ask_}, {forge::guid::kArk, ark_}});
     return {forge::forge_report(fields, amd_.keys().vcek), {table}, {}};
 }
 

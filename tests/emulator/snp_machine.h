@@ -1,5 +1,5 @@
-// An SEV-SNP guest: reports under its own AMD-like hierarchy, the certificate table that its host would
-// hand over, and the firmware's derived keys.
+// An SEV-SNP guest: reports under its own AMD-like hierarchy, the certificate table that its host
+// would hand over, and the firmware's derived keys.
 #pragma once
 
 #include "tests/emulator/machine.h"
@@ -9,7 +9,8 @@ namespace attestd::devsim {
 
 class SnpMachine final : public Machine {
  public:
-    [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const Options& options, const Fd& dir);
+    [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const Options& options,
+                                                                 const Fd& dir);
 
     [[nodiscard]] Tee tee() const noexcept override { return Tee::snp; }
     [[nodiscard]] Result<Bytes> derive_key(const DerivedKeyRequest& request) const override;

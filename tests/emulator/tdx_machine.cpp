@@ -83,8 +83,8 @@ Result<Bytes> TdxMachine::derive_key(const DerivedKeyRequest& request) const {
 bool TdxMachine::debug() const noexcept { return (body_.td_attributes & kDebugAttribute) != 0; }
 
 std::vector<std::pair<std::string, std::string>> TdxMachine::registers() const {
-    std::vector<std::pair<std::string, std::string>> out{
-        {"measurement", to_hex(body_.mrtd)}, {"mrconfigid", to_hex(body_.mrconfigid)}};
+    std::vector<std::pair<std::string, std::string>> out{{"measurement", to_hex(body_.mrtd)},
+                                                         {"mrconfigid", to_hex(body_.mrconfigid)}};
     for (std::size_t i = 0; i < body_.rtmr.size(); ++i) {
         out.emplace_back(fmt::format("rtmr{}", i), to_hex(body_.rtmr[i]));
     }

@@ -1,5 +1,5 @@
-// A TDX guest: quotes of version 4 under its own Intel-like hierarchy, and a boot event log that replays to
-// the registers until a control request sets one.
+// A TDX guest: quotes of version 4 under its own Intel-like hierarchy, and a boot event log that
+// replays to the registers until a control request sets one.
 #pragma once
 
 #include "tests/emulator/machine.h"
@@ -10,7 +10,8 @@ namespace attestd::devsim {
 
 class TdxMachine final : public Machine {
  public:
-    [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const Options& options, const Fd& dir);
+    [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const Options& options,
+                                                                 const Fd& dir);
 
     [[nodiscard]] Tee tee() const noexcept override { return Tee::tdx; }
     [[nodiscard]] Result<Bytes> derive_key(const DerivedKeyRequest& request) const override;

@@ -15,9 +15,12 @@ struct Serials {
 
 Serials serials(Product product) {
     switch (product) {
-        case Product::milan: return {0x10000, 0x10001, 0x10101};
-        case Product::genoa: return {0x20000, 0x20002, 0x20101};
-        case Product::turin: break;
+        case Product::milan:
+            return {0x10000, 0x10001, 0x10101};
+        case Product::genoa:
+            return {0x20000, 0x20002, 0x20101};
+        case Product::turin:
+            break;
     }
     return {0x30000, 0x30001, 0x30101};
 }
@@ -25,7 +28,8 @@ Serials serials(Product product) {
 Bytes magnitude(std::uint32_t value) {
     return {static_cast<std::uint8_t>((value >> 24) & 0xff),
             static_cast<std::uint8_t>((value >> 16) & 0xff),
-            static_cast<std::uint8_t>((value >> 8) & 0xff), static_cast<std::uint8_t>(value & 0xff)};
+            static_cast<std::uint8_t>((value >> 8) & 0xff),
+            static_cast<std::uint8_t>(value & 0xff)};
 }
 
 std::string crl_url(std::string_view kind, Product product) {
@@ -42,12 +46,19 @@ Extensions spl_extensions(const SnpTcb& tcb, Product product) {
         return amd_extension(suffix, der::integer(value));
     };
     if (product == Product::turin) {
-        return {spl("3.9", tcb.fmc), spl("3.1", tcb.bootloader), spl("3.2", tcb.tee),
-                spl("3.3", tcb.snp), spl("3.5", 0), spl("3.6", 0), spl("3.7", 0),
-                spl("3.8", tcb.microcode)};
+        return {spl("3.9", tcb.fmc), spl("3.1", tcb.bootloader),
+                spl("3.2", tcb.tee), spl("3.3", tcb.snp),
+                spl("3.5", 0),       spl("3.6", 0),
+                spl("3.7", 0),       spl("3.8", tcb.microcode)};
     }
-    return {spl("3.1", tcb.bootloader), spl("3.2", tcb.tee), spl("3.4", 0), spl("3.5", 0),
-            spl("3.6", 0), spl("3.7", 0), spl("3.3", tcb.snp), spl("3.8", tcb.microcode)};
+    return {spl("3.1", tcb.bootloader),
+            spl("3.2", tcb.tee),
+            spl("3.4", 0),
+            spl("3.5", 0),
+            spl("3.6", 0),
+            spl("3.7", 0),
+            spl("3.3", tcb.snp),
+            spl("3.8", tcb.microcode)};
 }
 
 }  // namespace
@@ -58,9 +69,12 @@ std::string_view product_name(Product product) noexcept {
 
 SnpTcb SnpTcb::typical(Product product) {
     switch (product) {
-        case Product::milan: return {.bootloader = 4, .tee = 0, .snp = 27, .microcode = 220};
-        case Product::genoa: return {.bootloader = 10, .tee = 0, .snp = 25, .microcode = 84};
-        case Product::turin: break;
+        case Product::milan:
+            return {.bootloader = 4, .tee = 0, .snp = 27, .microcode = 220};
+        case Product::genoa:
+            return {.bootloader = 10, .tee = 0, .snp = 25, .microcode = 84};
+        case Product::turin:
+            break;
     }
     return {.fmc = 1, .bootloader = 1, .tee = 1, .snp = 4, .microcode = 81};
 }
@@ -81,11 +95,14 @@ ByteArray<8> tcb_bytes(const SnpTcb& tcb, Product product) {
 
 SnpTcb tcb_from_bytes(const ByteArray<8>& bytes, Product product) {
     if (product == Product::turin) {
-        return {.fmc = bytes[0], .bootloader = bytes[1], .tee = bytes[2], .snp = bytes[3],
+        return {.fmc = bytes[0],
+                .bootloader = bytes[1],
+                .tee = bytes[2],
+                .snp = bytes[3],
                 .microcode = bytes[7]};
     }
-    return {.fmc = 0, .bootloader = bytes[0], .tee = bytes[1], .snp = bytes[6],
-            .microcode = bytes[7]};
+    return {
+        .fmc = 0, .bootloader = bytes[0], .tee = bytes[1], .snp = bytes[6], .microcode = bytes[7]};
 }
 
 std::size_t hwid_len(Product product) noexcept { return product == Product::turin ? 8 : 64; }
@@ -190,18 +207,16 @@ CertificateSpec AmdHierarchy::leaf_spec(std::string_view common_name, const Sign
                          .spki = key.spki(),
                          .extensions = spl_extensions(tcb, product_),
                          .inner_algorithm = {}};
-    spec.extensions.insert(
-        spec.extensions.begin(),
-        {amd_extension("1", der::integer(struct_version)),
-         amd_extension("2", der::text(der::Tag::ia5_string, product_text))});
+    spec.extensions.insert(spec.extensions.begin(),
+                           {amd_extension("1", der::integer(struct_version)),
+                            amd_extension("2", der::text(der::Tag::ia5_string, product_text))});
     return spec;
 }
 
 CertificateSpec AmdHierarchy::vcek_spec(const ByteArray<64>& chip_id, const SnpTcb& tcb) const {
     const std::string_view stepping = product_ == Product::milan ? "-B0" : "";
-    CertificateSpec spec =
-        leaf_spec("SEV-VCEK", keys_.vcek, validity_.vcek,
-                  fmt::format("{}{}", product_name(product_), stepping), tcb);
+    CertificateSpec spec = leaf_spec("SEV-VCEK", keys_.vcek, validity_.vcek,
+                                     fmt::format("{}{}", product_name(product_), stepping), tcb);
     // Bare bytes: no DER around them inside the OCTET STRING.
     spec.extensions.push_back(
         amd_extension("4", to_bytes(ByteView(chip_id).first(hwid_len(product_)))));

@@ -50,8 +50,8 @@ struct AmdKeys {
     SigningKey vcek{KeyKind::p384};
     SigningKey vlek{KeyKind::p384};
 
-    /// Keys kept in the open folder `dir`, made there when absent. The VLEK side is not needed by an
-    /// emulated machine: those two keys are not saved.
+    /// Keys kept in the open folder `dir`, made there when absent. The VLEK side is not needed by
+    /// an emulated machine: those two keys are not saved.
     [[nodiscard]] static Result<AmdKeys> load_or_create(const Fd& dir);
 };
 
@@ -93,11 +93,12 @@ class AmdHierarchy final {
     [[nodiscard]] Bytes vcek(const ByteArray<64>& chip_id, const SnpTcb& tcb) const;
     [[nodiscard]] Bytes vlek(std::string_view csp_id, const SnpTcb& tcb) const;
     /// The ARK's revocation list, DER.
-    [[nodiscard]] Bytes crl(Window validity, const std::vector<RevokedCertificate>& revoked = {}) const;
+    [[nodiscard]] Bytes crl(Window validity,
+                            const std::vector<RevokedCertificate>& revoked = {}) const;
 
  private:
-    [[nodiscard]] CertificateSpec authority_spec(std::string_view common_name, const SigningKey& key,
-                                                 std::uint32_t serial) const;
+    [[nodiscard]] CertificateSpec authority_spec(std::string_view common_name,
+                                                 const SigningKey& key, std::uint32_t serial) const;
     [[nodiscard]] CertificateSpec leaf_spec(std::string_view common_name, const SigningKey& key,
                                             Window validity, std::string_view product_name,
                                             const SnpTcb& tcb) const;

@@ -78,8 +78,8 @@ std::vector<CaseFile> amd_case(const AmdKind& kind, Time now) {
 
 template <class Kinds>
 const auto* find_kind(const Kinds& kinds, std::string_view name) {
-    const auto at =
-        std::find_if(kinds.begin(), kinds.end(), [&](const auto& kind) { return kind.name == name; });
+    const auto at = std::find_if(kinds.begin(), kinds.end(),
+                                 [&](const auto& kind) { return kind.name == name; });
     return at == kinds.end() ? nullptr : &*at;
 }
 

@@ -20,10 +20,10 @@ struct CaseFile {
 /// "snp-<product>-v<2|3|5>" for milan, genoa and turin, and "snp-milan-v5-vlek".
 [[nodiscard]] std::vector<std::string> case_kinds();
 
-/// The files of a case, with keys of the process's shared hierarchies, good at `now` and for 30 days:
-/// an Intel kind has quote.bin, collateral.json and root.der; an AMD kind report.bin, leaf.der,
-/// intermediate.der, root.der, crl.der and table.bin (the three certificates as a host would hand them
-/// over). Errc::bad_usage for a kind that does not exist.
+/// The files of a case, with keys of the process's shared hierarchies, good at `now` and for 30
+/// days: an Intel kind has quote.bin, collateral.json and root.der; an AMD kind report.bin,
+/// leaf.der, intermediate.der, root.der, crl.der and table.bin (the three certificates as a host
+/// would hand them over). Errc::bad_usage for a kind that does not exist.
 [[nodiscard]] Result<std::vector<CaseFile>> forge_case(std::string_view kind, Time now);
 
 /// The content of the file `name`; ForgeError when there is none.

@@ -26,9 +26,8 @@ constexpr std::array<Label, 8> kSgxLabels{{{"BIOS", "Early Microcode Update"},
                                            {"BIOS", ""},
                                            {"", ""},
                                            {"OS/VMM", "SEAMLDR ACM"}}};
-constexpr std::array<Label, 3> kTdxLabels{{{"OS/VMM", "TDX Module"},
-                                           {"OS/VMM", "TDX Module"},
-                                           {"OS/VMM", "TDX Late Microcode Update"}}};
+constexpr std::array<Label, 3> kTdxLabels{
+    {{"OS/VMM", "TDX Module"}, {"OS/VMM", "TDX Module"}, {"OS/VMM", "TDX Late Microcode Update"}}};
 
 std::string upper_hex(ByteView bytes) {
     std::string out;
@@ -125,9 +124,13 @@ TcbInfo tcb_info(std::string id, const PckFields& machine, Window validity) {
     info.fmspc = machine.fmspc;
     info.pceid = machine.pceid;
     TcbLevel current{sgx_components(machine.components), machine.pcesvn, {},
-                     current_tcb_date(validity), "UpToDate", {}};
-    TcbLevel old{sgx_components(one_lower(machine.components)), std::uint32_t{5}, {},
-                 old_tcb_date(validity), "OutOfDate", {"INTEL-SA-00837", "INTEL-SA-00960"}};
+                     current_tcb_date(validity),         "UpToDate",     {}};
+    TcbLevel old{sgx_components(one_lower(machine.components)),
+                 std::uint32_t{5},
+                 {},
+                 old_tcb_date(validity),
+                 "OutOfDate",
+                 {"INTEL-SA-00837", "INTEL-SA-00960"}};
     info.levels = {std::move(current), std::move(old)};
     return info;
 }

@@ -1,8 +1,8 @@
 // The endorsements of an Intel quote as Intel's service gives them: `spec/tdx.md` section 5.
 //
-// TCB info (version 3) and enclave identities are plain structs that become JSON with the members in the
-// order of the genuine documents; they are signed over exactly those bytes. Vectors stand where the
-// format wants a fixed number, so that a test can give another.
+// TCB info (version 3) and enclave identities are plain structs that become JSON with the members
+// in the order of the genuine documents; they are signed over exactly those bytes. Vectors stand
+// where the format wants a fixed number, so that a test can give another.
 #pragma once
 
 #include <optional>
@@ -56,7 +56,7 @@ struct TcbInfo {
     ByteArray<2> pceid{};
     std::uint32_t tcb_type = 0;
     std::uint32_t tcb_evaluation_data_number = 19;
-    std::optional<TdxModule> module;                            ///< TDX only
+    std::optional<TdxModule> module;                           ///< TDX only
     std::optional<std::vector<TdxModuleIdentity>> identities;  ///< TDX only
     std::vector<TcbLevel> levels;
 };
@@ -82,8 +82,9 @@ struct EnclaveIdentity {
 /// MRSIGNER of the synthetic quoting enclaves: no genuine one's.
 [[nodiscard]] ByteArray<32> qe_mrsigner(std::string_view identity);
 
-/// Documents by which the default machine (`PckFields{}`, `TdBody{}`, the default QE) is UpToDate: one
-/// level that it meets exactly, one below that is OutOfDate. Module identities TDX_01 and TDX_03.
+/// Documents by which the default machine (`PckFields{}`, `TdBody{}`, the default QE) is UpToDate:
+/// one level that it meets exactly, one below that is OutOfDate. Module identities TDX_01 and
+/// TDX_03.
 [[nodiscard]] TcbInfo tdx_tcb_info(const PckFields& machine, Window validity);
 [[nodiscard]] TcbInfo sgx_tcb_info(const PckFields& machine, Window validity);
 [[nodiscard]] EnclaveIdentity td_qe_identity(Window validity);
@@ -96,8 +97,8 @@ struct EnclaveIdentity {
 /// r then s over the exact bytes, in hexadecimal.
 [[nodiscard]] std::string sign_text(std::string_view text, const SigningKey& key);
 
-/// `{"tcbInfo":{...},"signature":"..."}`: a document as Intel's service sends it. `key` is "tcbInfo" or
-/// "enclaveIdentity".
+/// `{"tcbInfo":{...},"signature":"..."}`: a document as Intel's service sends it. `key` is
+/// "tcbInfo" or "enclaveIdentity".
 [[nodiscard]] std::string pcs_document(std::string_view key, std::string_view text,
                                        std::string_view signature);
 

@@ -95,7 +95,9 @@ Bytes bit_string(ByteView content, std::uint8_t unused_bits) {
     return element(Tag::bit_string, concat({head, content}));
 }
 
-Bytes text(Tag string_type, std::string_view value) { return element(string_type, as_bytes(value)); }
+Bytes text(Tag string_type, std::string_view value) {
+    return element(string_type, as_bytes(value));
+}
 
 Bytes null() { return element(Tag::null, {}); }
 

@@ -1,8 +1,8 @@
 // DER, written by hand: the few ASN.1 types that certificates of this field consist of.
 //
-// Written out rather than left to OpenSSL because tests need what OpenSSL will not write: a repeated
-// extension, a wrong type in its place, an algorithm named differently inside and outside. OpenSSL reads
-// the results in tests/unit/forge, so the two check each other.
+// Written out rather than left to OpenSSL because tests need what OpenSSL will not write: a
+// repeated extension, a wrong type in its place, an algorithm named differently inside and outside.
+// OpenSSL reads the results in tests/unit/forge, so the two check each other.
 #pragma once
 
 #include <string_view>

@@ -25,8 +25,8 @@ struct LogEvent {
 /// What a small machine measures while booting: firmware action, separators, command line.
 [[nodiscard]] std::vector<LogEvent> boot_events(std::string_view command_line);
 
-/// The log: the record that says which digests follow (SHA-384), then the events, then all-ones padding
-/// up to `area_len` when that is longer.
+/// The log: the record that says which digests follow (SHA-384), then the events, then all-ones
+/// padding up to `area_len` when that is longer.
 [[nodiscard]] Bytes event_log(const std::vector<LogEvent>& events, std::size_t area_len = 0);
 
 /// RTMR0 to RTMR3 after these events.

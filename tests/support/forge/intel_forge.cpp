@@ -32,7 +32,8 @@ Extensions genuine_extensions(const SigningKey& issuer, std::string_view crl_url
 }
 
 Bytes pair(std::string_view suffix, Bytes value) {
-    return der::sequence({der::oid(fmt::format("{}.{}", kSgxExtensionOid, suffix)), std::move(value)});
+    return der::sequence(
+        {der::oid(fmt::format("{}.{}", kSgxExtensionOid, suffix)), std::move(value)});
 }
 
 Bytes tcb_pairs(const PckFields& fields) {
@@ -66,16 +67,15 @@ PckFields processor_fields() {
 
 std::vector<Bytes> sgx_extension_pairs(const PckFields& fields) {
     std::vector<Bytes> pairs{
-        pair("1", der::octet_string(fields.ppid)),
-        pair("2", tcb_pairs(fields)),
-        pair("3", der::octet_string(fields.pceid)),
-        pair("4", der::octet_string(fields.fmspc)),
+        pair("1", der::octet_string(fields.ppid)),   pair("2", tcb_pairs(fields)),
+        pair("3", der::octet_string(fields.pceid)),  pair("4", der::octet_string(fields.fmspc)),
         pair("5", der::enumerated(fields.sgx_type)),
     };
     if (fields.platform_instance_id) {
         pairs.push_back(pair("6", der::octet_string(*fields.platform_instance_id)));
     }
-    if (fields.configuration) pairs.push_back(pair("7", configuration_pairs(*fields.configuration)));
+    if (fields.configuration)
+        pairs.push_back(pair("7", configuration_pairs(*fields.configuration)));
     return pairs;
 }
 

@@ -43,8 +43,9 @@ inline constexpr std::string_view kSgxExtensionOid = "1.2.840.113741.1.13.1";
 /// The fields that a processor CA certifies: no platform instance id, no configuration.
 [[nodiscard]] PckFields processor_fields();
 
-/// The pairs of the SGX extension, each a DER SEQUENCE of OID and value, in the genuine order: PPID, TCB,
-/// PCEID, FMSPC, SGXType, and two more under the platform CA. A test may drop, repeat or reorder them.
+/// The pairs of the SGX extension, each a DER SEQUENCE of OID and value, in the genuine order:
+/// PPID, TCB, PCEID, FMSPC, SGXType, and two more under the platform CA. A test may drop, repeat or
+/// reorder them.
 [[nodiscard]] std::vector<Bytes> sgx_extension_pairs(const PckFields& fields);
 /// The extension's value around such pairs.
 [[nodiscard]] Extension sgx_extension(const std::vector<Bytes>& pairs);
@@ -75,8 +76,8 @@ struct IntelValidity {
     [[nodiscard]] static IntelValidity around(Time now);
 };
 
-/// A hierarchy with its certificates made. The specs behind them are to be had one by one, for tests
-/// that want one certificate different.
+/// A hierarchy with its certificates made. The specs behind them are to be had one by one, for
+/// tests that want one certificate different.
 struct IntelHierarchy {
     IntelHierarchy(IntelKeys keys, const IntelValidity& validity, PckCa ca = PckCa::platform);
 

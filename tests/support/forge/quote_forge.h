@@ -1,8 +1,8 @@
 // SGX and TDX quotes of versions 3, 4 and 5: `spec/tdx.md` section 3.
 //
 // A quote is made in steps, so that a test can go wrong at any of them: a body, the bytes that are
-// signed, the quoting enclave's report bound to the attestation key, then QuoteParts, whose members may
-// still be changed and signed again before assemble() writes the quote.
+// signed, the quoting enclave's report bound to the attestation key, then QuoteParts, whose members
+// may still be changed and signed again before assemble() writes the quote.
 #pragma once
 
 #include <optional>
@@ -77,13 +77,14 @@ struct TdBody {
 /// Body types as version 5 numbers them.
 enum class BodyType : std::uint16_t { enclave = 1, td10 = 2, td15 = 3, td15ex = 4 };
 
-[[nodiscard]] Bytes header_bytes(const QuoteHeader& header);   ///< 48
-[[nodiscard]] Bytes body_bytes(const EnclaveReport& report);   ///< 384
+[[nodiscard]] Bytes header_bytes(const QuoteHeader& header);        ///< 48
+[[nodiscard]] Bytes body_bytes(const EnclaveReport& report);        ///< 384
 [[nodiscard]] Bytes body_bytes(const TdBody& body, BodyType type);  ///< 584, 648 or 885
 /// Type and size as version 5 puts them before a body.
 [[nodiscard]] Bytes body_descriptor(std::uint16_t type, std::uint32_t size);
 
-/// The quoting enclave's side of a quote. QE report data is bound to the attestation key by make_qe().
+/// The quoting enclave's side of a quote; make_parts() binds its report data to the attestation
+/// key.
 struct QeSpec {
     EnclaveReport report;
     Bytes auth_data = default_auth_data();
@@ -101,17 +102,17 @@ struct QeSpec {
 /// A quote taken apart. Lengths are computed by assemble(), unless given.
 struct QuoteParts {
     std::uint16_t version = 4;
-    Bytes signed_part;       ///< header, descriptor of version 5, body
-    Bytes signature;         ///< r, s by the attestation key over signed_part
-    Bytes attestation_key;   ///< X, Y
+    Bytes signed_part;      ///< header, descriptor of version 5, body
+    Bytes signature;        ///< r, s by the attestation key over signed_part
+    Bytes attestation_key;  ///< X, Y
     Bytes qe_report;
     Bytes qe_report_signature;  ///< r, s by the PCK key over qe_report
     Bytes auth_data;
     std::uint16_t certification_type = 5;
     Bytes certification_data;
-    Bytes padding;           ///< after the signature data
+    Bytes padding;  ///< after the signature data
     // Wrong on purpose, when given:
-    std::optional<std::uint16_t> outer_type;             ///< versions 4 and 5: 6
+    std::optional<std::uint16_t> outer_type;  ///< versions 4 and 5: 6
     std::optional<std::uint32_t> signature_data_len;
     std::optional<std::uint32_t> outer_len;
     std::optional<std::uint16_t> auth_data_len;
@@ -130,7 +131,8 @@ struct QuoteParts {
 struct QuoteSpec {
     QuoteHeader header;
     std::variant<TdBody, EnclaveReport> body = TdBody{};
-    BodyType body_type = BodyType::td10;  ///< which size of TdBody; the descriptor's type in version 5
+    /// Which size a TdBody has; in version 5 also the descriptor's type.
+    BodyType body_type = BodyType::td10;
     QeSpec qe = td_qe();
 };
 
@@ -144,16 +146,17 @@ struct QuoteSpec {
 /// Header, descriptor and body: what the attestation key signs.
 [[nodiscard]] Bytes signed_part(const QuoteSpec& spec);
 
-/// A quote correctly signed and bound by the hierarchy's keys, with certification data of type 5: the
-/// PEM chain and a closing NUL.
+/// A quote correctly signed and bound by the hierarchy's keys, with certification data of type 5:
+/// the PEM chain and a closing NUL.
 [[nodiscard]] QuoteParts make_parts(const QuoteSpec& spec, const IntelHierarchy& intel,
                                     ByteView pck_leaf);
-[[nodiscard]] Bytes forge_quote(const QuoteSpec& spec, const IntelHierarchy& intel, ByteView pck_leaf);
+[[nodiscard]] Bytes forge_quote(const QuoteSpec& spec, const IntelHierarchy& intel,
+                                ByteView pck_leaf);
 
 /// Certification data of the other types.
 [[nodiscard]] Bytes pck_chain_data(std::string_view pem_chain);  ///< type 5
-/// Types 1, 2 and 3: PPID plain (16 bytes) or as much random-looking ciphertext as RSA-2048 or RSA-3072
-/// give, then CPUSVN, PCESVN and PCEID.
+/// Types 1, 2 and 3: PPID plain (16 bytes) or as much random-looking ciphertext as RSA-2048 or
+/// RSA-3072 give, then CPUSVN, PCESVN and PCEID.
 [[nodiscard]] Bytes ppid_data(std::uint16_t type, const PckFields& machine);
 
 }  // namespace attestd::forge

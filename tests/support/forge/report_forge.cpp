@@ -19,9 +19,12 @@ struct Cpuid {
 
 Cpuid cpuid_of(Product product) {
     switch (product) {
-        case Product::milan: return {0x19, 0x01, 1};
-        case Product::genoa: return {0x19, 0x11, 1};
-        case Product::turin: break;
+        case Product::milan:
+            return {0x19, 0x01, 1};
+        case Product::genoa:
+            return {0x19, 0x11, 1};
+        case Product::turin:
+            break;
     }
     return {0x1a, 0x02, 1};
 }

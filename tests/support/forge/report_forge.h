@@ -1,5 +1,5 @@
-// SEV-SNP attestation reports of versions 2, 3 and 5, and certificate tables: `spec/snp.md` sections 1,
-// 5 and 8.
+// SEV-SNP attestation reports of versions 2, 3 and 5, and certificate tables: `spec/snp.md`
+// sections 1, 5 and 8.
 #pragma once
 
 #include <string_view>
@@ -64,8 +64,8 @@ struct SnpFields {
 /// 1184 bytes whose signature field is zero.
 [[nodiscard]] Bytes report_bytes(const SnpFields& fields);
 
-/// Signs bytes 0 to 0x2a0 and puts the signature where it belongs: R and S little-endian in 72 bytes
-/// each. To be called again after a test changed a signed byte.
+/// Signs bytes 0 to 0x2a0 and puts the signature where it belongs: R and S little-endian in 72
+/// bytes each. To be called again after a test changed a signed byte.
 void sign_report(Bytes& report, const SigningKey& key);
 
 /// A signed report.

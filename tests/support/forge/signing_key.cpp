@@ -21,9 +21,9 @@ constexpr std::size_t kMaxPemLen = 8192;
 constexpr int kPssSaltLen = 48;
 constexpr unsigned kKeyFileMode = 0600;
 
-// Fails the test unless OpenSSL's call returned 1.
-void expect_one(int returned, const char* what) {
-    if (returned != 1) throw ForgeError(fail_crypto(what).value().detail);
+// Ends the test when OpenSSL's call did not do what it should.
+void expect(bool done, const char* what) {
+    if (!done) throw ForgeError(fail_crypto(what).value().detail);
 }
 
 EvpPkey generate(KeyKind kind) {
@@ -31,17 +31,17 @@ EvpPkey generate(KeyKind kind) {
         kind == KeyKind::rsa4096
             ? EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t{4096})
             : EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", kind == KeyKind::p256 ? "P-256" : "P-384");
-    expect_one(key != nullptr ? 1 : 0, "generating a key");
+    expect(key != nullptr, "generating a key");
     return EvpPkey(key);
 }
 
 // DER as one of OpenSSL's i2d functions writes it.
 Bytes written(EVP_PKEY* key, int (*i2d)(const EVP_PKEY*, unsigned char**)) {
     const int len = i2d(key, nullptr);
-    expect_one(len > 0 ? 1 : 0, "encoding a public key");
+    expect(len > 0, "encoding a public key");
     Bytes out(static_cast<std::size_t>(len));
     unsigned char* at = out.data();
-    expect_one(i2d(key, &at) == len ? 1 : 0, "encoding a public key");
+    expect(i2d(key, &at) == len, "encoding a public key");
     return out;
 }
 
@@ -63,8 +63,8 @@ bool fits(const EVP_PKEY* key, KeyKind kind) {
 
 Result<Bytes> to_pem(EVP_PKEY* key) {
     const Bio out(BIO_new(BIO_s_secmem()));
-    if (!out || PEM_write_bio_PKCS8PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr,
-                                              nullptr) != 1) {
+    if (!out ||
+        PEM_write_bio_PKCS8PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) {
         return fail_crypto("writing a private key");
     }
     Bytes pem(BIO_ctrl_pending(out.get()));
@@ -117,8 +117,9 @@ Result<SigningKey> SigningKey::load_or_create(const Fd& dir, const std::string& 
     wipe_bytes(pem);
     clear_crypto_errors();
     if (!key || !fits(key.get(), kind)) {
-        return fail(Errc::bad_value, name + ": is not a private key of the kind that is needed; "
-                                            "remove it to have a new one made");
+        return fail(Errc::bad_value, name +
+                                         ": is not a private key of the kind that is needed; "
+                                         "remove it to have a new one made");
     }
     return SigningKey(kind, std::move(key));
 }
@@ -128,7 +129,7 @@ Bytes SigningKey::spki() const { return written(key(), i2d_PUBKEY); }
 Bytes SigningKey::point() const {
     unsigned char* encoded = nullptr;
     const std::size_t len = EVP_PKEY_get1_encoded_public_key(key(), &encoded);
-    expect_one(len > 1 ? 1 : 0, "reading a public point");
+    expect(len > 1, "reading a public point");
     const std::unique_ptr<unsigned char, Free<[](unsigned char* p) { OPENSSL_free(p); }>> owner(
         encoded);
     const ByteView uncompressed(encoded, len);
@@ -138,28 +139,29 @@ Bytes SigningKey::point() const {
 ByteArray<20> SigningKey::key_id() const {
     const Bytes public_key = written(key(), i2d_PublicKey);
     ByteArray<20> id{};
-    expect_one(EVP_Digest(public_key.data(), public_key.size(), id.data(), nullptr, EVP_sha1(),
-                          nullptr),
-               "digesting a public key");
+    expect(EVP_Digest(public_key.data(), public_key.size(), id.data(), nullptr, EVP_sha1(),
+                      nullptr) == 1,
+           "digesting a public key");
     return id;
 }
 
 Bytes SigningKey::sign(Signature algorithm, ByteView message) const {
     const EvpMdCtx ctx(EVP_MD_CTX_new());
     EVP_PKEY_CTX* options = nullptr;  // owned by ctx
-    expect_one(ctx ? 1 : 0, "signing");
-    expect_one(EVP_DigestSignInit(ctx.get(), &options, digest_of(algorithm), nullptr, key()),
-               "signing");
+    expect(ctx != nullptr, "signing");
+    expect(EVP_DigestSignInit(ctx.get(), &options, digest_of(algorithm), nullptr, key()) == 1,
+           "signing");
     if (is_pss(algorithm)) {
-        expect_one(EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING), "PSS padding");
-        expect_one(EVP_PKEY_CTX_set_rsa_mgf1_md(options, EVP_sha384()), "PSS digest");
-        expect_one(EVP_PKEY_CTX_set_rsa_pss_saltlen(options, kPssSaltLen), "PSS salt");
+        expect(EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1, "PSS padding");
+        expect(EVP_PKEY_CTX_set_rsa_mgf1_md(options, EVP_sha384()) == 1, "PSS digest");
+        expect(EVP_PKEY_CTX_set_rsa_pss_saltlen(options, kPssSaltLen) == 1, "PSS salt");
     }
     std::size_t len = 0;
-    expect_one(EVP_DigestSign(ctx.get(), nullptr, &len, message.data(), message.size()), "signing");
+    expect(EVP_DigestSign(ctx.get(), nullptr, &len, message.data(), message.size()) == 1,
+           "signing");
     Bytes signature(len);
-    expect_one(EVP_DigestSign(ctx.get(), signature.data(), &len, message.data(), message.size()),
-               "signing");
+    expect(EVP_DigestSign(ctx.get(), signature.data(), &len, message.data(), message.size()) == 1,
+           "signing");
     signature.resize(len);
     return signature;
 }
@@ -170,16 +172,12 @@ Bytes SigningKey::sign_raw(ByteView message) const {
     const Bytes der = sign(p256 ? Signature::ecdsa_sha256 : Signature::ecdsa_sha384, message);
     const unsigned char* at = der.data();
     const EcdsaSig parsed(d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size())));
-    expect_one(parsed ? 1 : 0, "reading a signature");
+    expect(parsed != nullptr, "reading a signature");
     const int len = p256 ? 32 : 48;
     Bytes out(2 * static_cast<std::size_t>(len));
-    const std::span halves(out);
-    expect_one(BN_bn2binpad(ECDSA_SIG_get0_r(parsed.get()), halves.data(), len) == len ? 1 : 0, "r");
-    expect_one(BN_bn2binpad(ECDSA_SIG_get0_s(parsed.get()),
-                            halves.subspan(static_cast<std::size_t>(len)).data(), len) == len
-                   ? 1
-                   : 0,
-               "s");
+    const std::span r = std::span(out).first(out.size() / 2), s = std::span(out).last(r.size());
+    expect(BN_bn2binpad(ECDSA_SIG_get0_r(parsed.get()), r.data(), len) == len, "writing r");
+    expect(BN_bn2binpad(ECDSA_SIG_get0_s(parsed.get()), s.data(), len) == len, "writing s");
     return out;
 }
 

@@ -1,7 +1,7 @@
 // SigningKey: a throw-away private key of one of the kinds that the vendors use.
 //
-// Forging fails only when the cryptographic library does; that ends the test with a ForgeError. Nothing
-// here is fit for a key that guards anything.
+// Forging fails only when the cryptographic library does; that ends the test with a ForgeError.
+// Nothing here is fit for a key that guards anything.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,8 @@ class ForgeError final : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/// Signature algorithms, those of the vendors and those that a verifier must not take in their place.
+/// Signature algorithms, those of the vendors and those that a verifier must not take in their
+/// place.
 enum class Signature : std::uint8_t {
     ecdsa_sha256,
     ecdsa_sha384,
@@ -33,12 +34,12 @@ enum class Signature : std::uint8_t {
 
 class SigningKey final {
  public:
-    /// A key that is made when it is first used: RSA of 4096 bits takes about a second. Copies share
-    /// the key. Thread-safe.
+    /// A key that is made when it is first used: RSA of 4096 bits takes about a second. Copies
+    /// share the key. Thread-safe.
     explicit SigningKey(KeyKind kind);
 
-    /// The key in the file `name` (PEM) of the open folder `dir`; made and saved there, mode 0600, when
-    /// there is none. Errc::bad_value when the file holds something else.
+    /// The key in the file `name` (PEM) of the open folder `dir`; made and saved there, mode 0600,
+    /// when there is none. Errc::bad_value when the file holds something else.
     [[nodiscard]] static Result<SigningKey> load_or_create(const Fd& dir, const std::string& name,
                                                            KeyKind kind);
 

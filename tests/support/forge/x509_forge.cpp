@@ -35,12 +35,15 @@ Bytes pss_parameters(Signature signature) {
 
 Bytes algorithm_identifier(Signature signature) {
     switch (signature) {
-        case Signature::ecdsa_sha256: return der::sequence({der::oid(kEcdsaSha256)});
-        case Signature::ecdsa_sha384: return der::sequence({der::oid(kEcdsaSha384)});
+        case Signature::ecdsa_sha256:
+            return der::sequence({der::oid(kEcdsaSha256)});
+        case Signature::ecdsa_sha384:
+            return der::sequence({der::oid(kEcdsaSha384)});
         case Signature::rsa_pkcs1_sha384:
             return der::sequence({der::oid(kPkcs1Sha384), der::null()});
         case Signature::rsa_pss_sha384:
-        case Signature::rsa_pss_sha384_trailer: break;
+        case Signature::rsa_pss_sha384_trailer:
+            break;
     }
     return der::sequence({der::oid(kRsaPss), pss_parameters(signature)});
 }
@@ -78,7 +81,8 @@ Bytes revoked_der(const RevokedCertificate& entry) {
 
 Extension key_usage(KeyUsage usage) {
     const Bytes bits{usage.bits};
-    return {std::string(oid::kKeyUsage), /*critical=*/true, der::bit_string(bits, usage.unused_bits)};
+    return {std::string(oid::kKeyUsage), /*critical=*/true,
+            der::bit_string(bits, usage.unused_bits)};
 }
 
 Extension basic_constraints(const BasicConstraints& constraints) {
@@ -143,7 +147,8 @@ Bytes to_be_signed(const CertificateSpec& spec, const Issuer& issuer) {
     members.push_back(der::integer(ByteView(spec.serial)));
     members.push_back(algorithm_identifier(spec.inner_algorithm.value_or(issuer.signature)));
     members.push_back(name_der(issuer.name));
-    members.push_back(der::sequence({der::time(spec.validity.from), der::time(spec.validity.until)}));
+    members.push_back(
+        der::sequence({der::time(spec.validity.from), der::time(spec.validity.until)}));
     members.push_back(name_der(spec.subject));
     members.push_back(spec.spki);
     if (!spec.extensions.empty()) {

@@ -1,8 +1,8 @@
 // X.509 certificates and revocation lists (RFC 5280), forged from plain structs.
 //
-// A spec says everything about a certificate but its issuer; the vendors' files (intel_forge, amd_forge)
-// make specs, a test changes what it wants wrong, and issue() signs. Nothing is checked here: what is
-// asked for is written.
+// A spec says everything about a certificate but its issuer; the vendors' files (intel_forge,
+// amd_forge) make specs, a test changes what it wants wrong, and issue() signs. Nothing is checked
+// here: what is asked for is written.
 #pragma once
 
 #include <optional>
@@ -89,7 +89,8 @@ struct CertificateSpec {
     Window validity;
     Bytes spki;
     Extensions extensions;
-    /// Named inside the signed part in place of the algorithm that signs: a certificate no one accepts.
+    /// Named inside the signed part in place of the algorithm that signs: a certificate no one
+    /// accepts.
     std::optional<Signature> inner_algorithm;
 };
 

@@ -1,3 +1,5 @@
+// Forged AMD certificates and SNP reports, checked by OpenSSL and against the specification's
+// offsets.
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -68,7 +70,8 @@ TEST_CASE("AMD forge: signatures are PSS with a salt of 48 bytes", "[forge]") {
 TEST_CASE("AMD forge: the ARK's revocation list takes the ASK away", "[forge]") {
     const AmdHierarchy amd = hierarchy(Product::milan);
     const Window year{kNow - std::chrono::hours(1), kNow + std::chrono::days(365)};
-    // OpenSSL wants a list of every issuer; the ASK issues none, so only the ASK itself is asked about.
+    // OpenSSL wants a list of every issuer; the ASK issues none, so only the ASK itself is asked
+    // about.
     ChainCheck chain{amd.ask(), {}, amd.ark(), {amd.crl(year)}, kNow};
     CHECK(verify_chain(chain) == "ok");
     chain.crls = {amd.crl(year, {{amd.ask_spec().serial, kNow, {}}})};
@@ -137,10 +140,12 @@ TEST_CASE("report forge: a certificate table has its header, contents and paddin
     const Bytes vcek{1, 2, 3}, ask{4, 5};
     const Bytes table = certificate_table({{guid::kVcek, vcek}, {guid::kAsk, ask}}, 100);
     REQUIRE(table.size() == 100);
-    CHECK(to_hex(ByteView(table).first(24)) == "63da758de6644564adc5f4b93be8accd"
-                                               "4800000003000000");
-    CHECK(to_hex(ByteView(table).subspan(24, 24)) == "4ab7b379bbac4fe4a02f05aef327c782"
-                                                     "4b00000002000000");
+    CHECK(to_hex(ByteView(table).first(24)) ==
+          "63da758de6644564adc5f4b93be8accd"
+          "4800000003000000");
+    CHECK(to_hex(ByteView(table).subspan(24, 24)) ==
+          "4ab7b379bbac4fe4a02f05aef327c782"
+          "4b00000002000000");
     CHECK(all_zero(ByteView(table).subspan(48, 24)));
     CHECK(to_hex(ByteView(table).subspan(72, 5)) == "0102030405");
     CHECK(all_zero(ByteView(table).subspan(77)));

@@ -1,3 +1,4 @@
+// Forged Intel certificates, revocation lists and documents, checked by OpenSSL.
 #include <fcntl.h>
 #include <openssl/x509v3.h>
 
@@ -106,7 +107,8 @@ TEST_CASE("Intel forge: a changed spec gives the defect that was asked for", "[f
     }
 }
 
-TEST_CASE("Intel forge: the SGX extension has 18 TCB pairs and seven or five outer ones", "[forge]") {
+TEST_CASE("Intel forge: the SGX extension has 18 TCB pairs and seven or five outer ones",
+          "[forge]") {
     CHECK(sgx_extension_pairs({}).size() == 7);
     CHECK(sgx_extension_pairs(processor_fields()).size() == 5);
     PckFields fields;
@@ -114,8 +116,10 @@ TEST_CASE("Intel forge: the SGX extension has 18 TCB pairs and seven or five out
     const std::string hex = to_hex(sgx_extension(sgx_extension_pairs(fields)).value);
     // Component 5 as a pair: its OID, then an INTEGER of two content bytes.
     CHECK(hex.find("060b2a864886f84d010d010205020200ff") != std::string::npos);
-    CHECK(hex.find("060b2a864886f84d010d010211" "02010d") != std::string::npos);  // PCESVN 13
-    CHECK(hex.find("060a2a864886f84d010d0104" "040670c06f000000") != std::string::npos);  // FMSPC
+    CHECK(hex.find("060b2a864886f84d010d010211"
+                   "02010d") != std::string::npos);  // PCESVN 13
+    CHECK(hex.find("060a2a864886f84d010d0104"
+                   "040670c06f000000") != std::string::npos);  // FMSPC
 }
 
 TEST_CASE("Intel forge: documents are signed over their exact bytes", "[forge]") {

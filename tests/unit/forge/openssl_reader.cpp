@@ -9,7 +9,8 @@ namespace {
 
 using Store = std::unique_ptr<X509_STORE, Free<X509_STORE_free>>;
 using StoreCtx = std::unique_ptr<X509_STORE_CTX, Free<X509_STORE_CTX_free>>;
-using X509Stack = std::unique_ptr<STACK_OF(X509), Free<[](STACK_OF(X509) * s) { sk_X509_free(s); }>>;
+using X509Stack =
+    std::unique_ptr<STACK_OF(X509), Free<[](STACK_OF(X509) * s) { sk_X509_free(s); }>>;
 using EcdsaSig = std::unique_ptr<ECDSA_SIG, Free<ECDSA_SIG_free>>;
 
 // Bytes as one of OpenSSL's i2d functions writes them.
@@ -68,15 +69,15 @@ std::string verify_chain(const ChainCheck& chain) {
     return why;
 }
 
-bool verifies(ByteView certificate_der, const EVP_MD* digest, ByteView message, ByteView signature) {
+bool verifies(ByteView certificate_der, const EVP_MD* digest, ByteView message,
+              ByteView signature) {
     const X509Ptr certificate = read_certificate(certificate_der);
     const EvpMdCtx ctx(EVP_MD_CTX_new());
-    const bool good =
-        certificate &&
-        EVP_DigestVerifyInit(ctx.get(), nullptr, digest, nullptr,
-                             X509_get0_pubkey(certificate.get())) == 1 &&
-        EVP_DigestVerify(ctx.get(), signature.data(), signature.size(), message.data(),
-                         message.size()) == 1;
+    const bool good = certificate &&
+                      EVP_DigestVerifyInit(ctx.get(), nullptr, digest, nullptr,
+                                           X509_get0_pubkey(certificate.get())) == 1 &&
+                      EVP_DigestVerify(ctx.get(), signature.data(), signature.size(),
+                                       message.data(), message.size()) == 1;
     clear_crypto_errors();
     return good;
 }

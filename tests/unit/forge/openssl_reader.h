@@ -31,7 +31,8 @@ struct ChainCheck {
 /// "ok", or what X509_verify_cert objects to.
 [[nodiscard]] std::string verify_chain(const ChainCheck& chain);
 
-/// Whether OpenSSL finds `signature` (DER) to be the certificate key's over SHA-256 or SHA-384 of it.
+/// Whether OpenSSL finds `signature` (DER) to be the certificate key's over SHA-256 or SHA-384 of
+/// it.
 [[nodiscard]] bool verifies(ByteView certificate_der, const EVP_MD* digest, ByteView message,
                             ByteView signature);
 

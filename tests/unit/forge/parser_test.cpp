@@ -30,13 +30,14 @@ TEST_CASE("forged quotes of every kind parse, zero padding apart", "[forge][quot
         forge::QuoteSpec spec;
         const char* format;
     };
-    const Row row = GENERATE(values<Row>({{forge::sgx_v3(), "sgx-quote-v3"},
-                                          {forge::sgx_v4(), "sgx-quote-v4"},
-                                          {forge::sgx_v5(), "sgx-quote-v5"},
-                                          {forge::tdx_v4(), "tdx-quote-v4"},
-                                          {forge::tdx_v5(forge::BodyType::td10), "tdx-quote-v5"},
-                                          {forge::tdx_v5(forge::BodyType::td15), "tdx-quote-v5"},
-                                          {forge::tdx_v5(forge::BodyType::td15ex), "tdx-quote-v5"}}));
+    const Row row =
+        GENERATE(values<Row>({{forge::sgx_v3(), "sgx-quote-v3"},
+                              {forge::sgx_v4(), "sgx-quote-v4"},
+                              {forge::sgx_v5(), "sgx-quote-v5"},
+                              {forge::tdx_v4(), "tdx-quote-v4"},
+                              {forge::tdx_v5(forge::BodyType::td10), "tdx-quote-v5"},
+                              {forge::tdx_v5(forge::BodyType::td15), "tdx-quote-v5"},
+                              {forge::tdx_v5(forge::BodyType::td15ex), "tdx-quote-v5"}}));
     forge::QuoteParts parts = forge::make_parts(row.spec, intel(), intel().pck({}));
     const std::size_t len = forge::assemble(parts).size();
     parts.padding.assign(70, 0);
@@ -134,8 +135,8 @@ TEST_CASE("forged authorities and revocation lists parse", "[forge][quote]") {
 
 TEST_CASE("a forged certificate table is read back", "[forge][quote]") {
     const Bytes vcek{1, 2, 3}, ask{4, 5};
-    const Bytes table = forge::certificate_table(
-        {{forge::guid::kVcek, vcek}, {forge::guid::kAsk, ask}}, 4096);
+    const Bytes table =
+        forge::certificate_table({{forge::guid::kVcek, vcek}, {forge::guid::kAsk, ask}}, 4096);
     const auto entries = parse_cert_table(table);
     REQUIRE_OK(entries);
     REQUIRE(entries->size() == 2);

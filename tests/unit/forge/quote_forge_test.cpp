@@ -1,3 +1,4 @@
+// Forged quotes: signatures, binding and lengths, one by one.
 #include "tests/support/forge/quote_forge.h"
 
 #include "quote/base/digest.h"

@@ -1,5 +1,5 @@
-// The unmodified verifier and forged evidence: believed under the forged root as an additional trust
-// anchor, in test grade, and under nothing else.
+// The unmodified verifier and forged evidence: believed under the forged root as an additional
+// trust anchor, in test grade, and under nothing else.
 #include "verifier/verifier.h"
 
 #include "tests/support/catch.h"
@@ -184,10 +184,9 @@ TEST_CASE("a forged VCEK for another TCB or chip does not fit its report", "[for
     ByteArray<64> chip_id = fields.chip_id;
     tcb.snp = static_cast<std::uint8_t>(tcb.snp + row.more_snp);
     chip_id[7] ^= row.other_chip;
-    const AttestationResult result =
-        appraise({forge::forge_report(fields, amd.keys().vcek),
-                  {amd.vcek(chip_id, tcb), amd.ask(), amd.ark()},
-                  {amd.ark()}});
+    const AttestationResult result = appraise({forge::forge_report(fields, amd.keys().vcek),
+                                               {amd.vcek(chip_id, tcb), amd.ask(), amd.ark()},
+                                               {amd.ark()}});
     INFO(errors_of(result));
     CHECK(result.verdict() == Verdict::refused);
     CHECK(has_error(result, row.want));
