@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -220,7 +221,12 @@ Outcome<int> run_recovery_key(const StoreOptions& options) {
     if (!written) return wrong_usage(written.error());
     const auto published =
         write_new_file(options.key_file + ".pub", as_bytes(pair.public_pem), kPublicMode);
-    if (!published) return wrong_usage(published.error());
+    if (!published) {
+        std::error_code
+            ignored;  // the pair is whole or is not there; the first error is the one to tell
+        std::filesystem::remove(options.key_file, ignored);
+        return wrong_usage(published.error());
+    }
     ATTESTD_CHECK(
         print(fmt::format("key {}\nprivate: {} (keep it off this machine)\npublic:  {}.pub\n",
                           key.fingerprint(), options.key_file, options.key_file)));

@@ -25,8 +25,9 @@ namespace http = boost::beast::http;
 using ErrorCode = boost::beast::error_code;
 using Deadline = UnixClient::Deadline;
 
-constexpr std::size_t kWireLen = 16384;        // one read
-constexpr std::uint32_t kMaxHeaderLen = 8192;  // below kWireLen, so that a header fits into one buffer
+constexpr std::size_t kWireLen = 16384;  // one read
+constexpr std::uint32_t kMaxHeaderLen =
+    8192;  // below kWireLen, so that a header fits into one buffer
 constexpr unsigned kFirstFinalStatus = 200;
 
 // Beast's body type for bytes that must stay in memory for secrets.
@@ -143,7 +144,8 @@ Result<Connection> Connection::open(const std::string& path, Deadline deadline) 
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd) return fail_errno(errno, path);
 
-    // A full backlog blocks connect() on a Unix socket; poll() cannot wait for that, the send timeout can.
+    // A full backlog blocks connect() on a Unix socket; poll() cannot wait for that, the send
+    // timeout can.
     ATTESTD_TRY(const auto left, time_left(deadline, path + ": no time left to connect"));
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
     const timeval timeout{seconds.count(), (left - seconds).count()};
@@ -152,12 +154,15 @@ Result<Connection> Connection::open(const std::string& path, Deadline deadline) 
     }
     int connected = 0;
     do {
-        connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+        connected =
+            ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     } while (connected != 0 && errno == EINTR);
     if (connected == 0) return Connection(std::move(fd), path, deadline);
-    if (errno == EAGAIN) return fail(Errc::timed_out, path + ": the service does not accept connections");
+    if (errno == EAGAIN)
+        return fail(Errc::timed_out, path + ": the service does not accept connections");
     if (errno == ENOENT || errno == ENOTDIR || errno == ECONNREFUSED) {
-        const std::string reason = errno == ECONNREFUSED ? "nobody listens there" : "there is no such socket";
+        const std::string reason =
+            errno == ECONNREFUSED ? "nobody listens there" : "there is no such socket";
         return fail(Errc::unavailable, path + ": " + reason);
     }
     return fail_errno(errno, path);
@@ -165,7 +170,8 @@ Result<Connection> Connection::open(const std::string& path, Deadline deadline) 
 
 Result<void> Connection::wait_for(short events) {
     for (;;) {
-        ATTESTD_TRY(const auto left, time_left(deadline_, path_ + ": no answer within the deadline"));
+        ATTESTD_TRY(const auto left,
+                    time_left(deadline_, path_ + ": no answer within the deadline"));
         const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
         pollfd one{fd_.get(), events, 0};
         const int n = ::poll(&one, 1, static_cast<int>(std::min<std::int64_t>(ms, 3'600'000)));
@@ -176,7 +182,8 @@ Result<void> Connection::wait_for(short events) {
 
 Result<bool> Connection::send(ByteView bytes) {
     while (!bytes.empty()) {
-        const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t n =
+            ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n >= 0) {
             bytes = bytes.subspan(static_cast<std::size_t>(n));
         } else if (errno == EPIPE || errno == ECONNRESET) {
@@ -221,7 +228,8 @@ class AnswerReader {
 
  private:
     Result<std::size_t> receive() {
-        return wire_.fill([&](std::span<std::uint8_t> wire) { return connection_.receive(wire.subspan(have_)); });
+        return wire_.fill(
+            [&](std::span<std::uint8_t> wire) { return connection_.receive(wire.subspan(have_)); });
     }
 
     Result<void> parse() {
@@ -252,7 +260,8 @@ class AnswerReader {
         }
         ErrorCode ec;
         parser_.put_eof(ec);
-        if (ec || !parser_.is_done()) return fail(Errc::protocol, path_ + ": the answer ends early");
+        if (ec || !parser_.is_done())
+            return fail(Errc::protocol, path_ + ": the answer ends early");
         return check_status();
     }
 
@@ -265,9 +274,11 @@ class AnswerReader {
         const bool too_large = ec == http::error::body_limit || ec == http::error::header_limit ||
                                ec == http::error::need_more;
         if (ec == http::error::buffer_overflow) {
-            return fail(Errc::memory_locked, path_ + ": no room for the answer in the memory for secrets");
+            return fail(Errc::memory_locked,
+                        path_ + ": no room for the answer in the memory for secrets");
         }
-        return fail(too_large ? Errc::too_large : Errc::protocol, fmt::format("{}: {}", path_, ec.message()));
+        return fail(too_large ? Errc::too_large : Errc::protocol,
+                    fmt::format("{}: {}", path_, ec.message()));
     }
 
     Connection& connection_;

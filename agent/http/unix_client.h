@@ -1,8 +1,9 @@
-// UnixClient: one HTTP/1.1 request to a service on a Unix socket, and its answer, before a deadline.
+// UnixClient: one HTTP/1.1 request to a service on a Unix socket, and its answer, before a
+// deadline.
 //
-// Blocking, one connection for each request. Answers are read by Beast's parser with every length bounded;
-// the service at the other end is not trusted to be well-behaved. Bytes are received into memory for
-// secrets, so that a body which is one is never anywhere else.
+// Blocking, one connection for each request. Answers are read by Beast's parser with every length
+// bounded; the service at the other end is not trusted to be well-behaved. Bytes are received into
+// memory for secrets, so that a body which is one is never anywhere else.
 #pragma once
 
 #include <chrono>
@@ -18,11 +19,11 @@ namespace attestd {
 
 struct UnixRequest {
     std::string method = "GET";
-    std::string target = "/";            ///< origin form; visible ASCII without blanks
-    std::string content_type{};          ///< sent when the body is not empty
-    std::string accept{};                ///< sent when not empty
-    std::string if_none_match{};         ///< sent when not empty
-    ByteView body{};                     ///< lives until the exchange returns
+    std::string target = "/";     ///< origin form; visible ASCII without blanks
+    std::string content_type{};   ///< sent when the body is not empty
+    std::string accept{};         ///< sent when not empty
+    std::string if_none_match{};  ///< sent when not empty
+    ByteView body{};              ///< lives until the exchange returns
 };
 
 struct UnixResponseHead {
@@ -44,15 +45,17 @@ class UnixClient final {
  public:
     using Deadline = std::chrono::steady_clock::time_point;
 
-    /// Talks to the service that listens at `socket_path`. Bodies of answers are at most `max_body_len`.
+    /// Talks to the service that listens at `socket_path`. Bodies of answers are at most
+    /// `max_body_len`.
     explicit UnixClient(std::string socket_path, std::size_t max_body_len = std::size_t{2} << 20)
         : path_(std::move(socket_path)), max_body_len_(max_body_len) {}
 
     /// Sends `request` and returns the answer, whatever its status. Errc::unavailable when nobody
-    /// listens or the connection breaks before an answer began, Errc::access_denied, Errc::timed_out at
-    /// the deadline, Errc::too_large, Errc::protocol for anything that is not one complete answer,
-    /// Errc::bad_value for a request that cannot be written.
-    [[nodiscard]] Result<UnixResponse> exchange(const UnixRequest& request, Deadline deadline) const;
+    /// listens or the connection breaks before an answer began, Errc::access_denied,
+    /// Errc::timed_out at the deadline, Errc::too_large, Errc::protocol for anything that is not
+    /// one complete answer, Errc::bad_value for a request that cannot be written.
+    [[nodiscard]] Result<UnixResponse> exchange(const UnixRequest& request,
+                                                Deadline deadline) const;
 
     /// The same with the body in memory for secrets. Errc::memory_locked when that has no room.
     [[nodiscard]] Result<UnixSecretResponse> exchange_secret(const UnixRequest& request,

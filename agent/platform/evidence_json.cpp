@@ -66,7 +66,8 @@ std::string to_json(const EvidenceDocument& document) {
     for (const Bytes& endorsement : document.evidence.endorsements) {
         out["endorsements"].push_back(to_base64(endorsement));
     }
-    if (!document.evidence.event_log.empty()) out["event_log"] = to_base64(document.evidence.event_log);
+    if (!document.evidence.event_log.empty())
+        out["event_log"] = to_base64(document.evidence.event_log);
     if (document.report_data) out["report_data"] = to_hex(*document.report_data);
     return out.dump();
 }
@@ -77,7 +78,8 @@ Result<ReportData> report_data_of(const Evidence& evidence) {
         return parsed.report.report_data;
     }
     ATTESTD_TRY(const ParsedQuote parsed, parse_intel_quote(evidence.quote));
-    if (!parsed.quote.is_tdx()) return fail(Errc::unsupported_type, "an SGX quote in place of a TDX one");
+    if (!parsed.quote.is_tdx())
+        return fail(Errc::unsupported_type, "an SGX quote in place of a TDX one");
     return parsed.quote.report_data();
 }
 

@@ -1,4 +1,5 @@
-// Evidence as JSON: what a platform plug-in answers, and what attestd itself answers to POST /v1/evidence.
+// Evidence as JSON: what a platform plug-in answers, and what attestd itself answers to POST
+// /v1/evidence.
 //
 //   {"tee": "tdx"|"snp", "evidence": base64, "endorsements": [base64...], "event_log": base64,
 //    "report_data": hex}
@@ -15,8 +16,9 @@
 namespace attestd {
 
 struct EvidenceDocument {
-    Evidence evidence;                      ///< `interface` is not part of the JSON and stays empty
-    std::optional<ReportData> report_data;  ///< what the sender says that it put in; nothing checks it
+    Evidence evidence;  ///< `interface` is not part of the JSON and stays empty
+    std::optional<ReportData>
+        report_data;  ///< what the sender says that it put in; nothing checks it
 };
 
 /// Errc::bad_json and the other errors of JSON, Errc::bad_value, Errc::bad_encoding. `name` is for

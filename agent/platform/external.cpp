@@ -10,7 +10,8 @@
 namespace attestd {
 namespace {
 
-constexpr std::size_t kMaxAnswerLen = std::size_t{4} << 20;  // a quote, endorsements and an event log
+constexpr std::size_t kMaxAnswerLen = std::size_t{4}
+                                      << 20;  // a quote, endorsements and an event log
 constexpr std::size_t kMaxProblemLen = 65536;
 constexpr std::string_view kJsonType = "application/json";
 constexpr unsigned kOk = 200;
@@ -28,14 +29,15 @@ Error refusal(const UnixResponseHead& head, ByteView body, const std::string& wh
     const std::string code = text_of("code");
     // The plug-in's own words for hardware that has no derived keys.
     const Errc errc = code == errc_name(Errc::platform_unsupported) ? Errc::platform_unsupported
-                                                                   : Errc::platform_failed;
+                                                                    : Errc::platform_failed;
     return {errc, fmt::format("{}, {}: {}", status, code, text_of("detail"))};
 }
 
 // The plug-in's answer as evidence. It has no say in which report data was used: the evidence has.
 Result<Evidence> parse_answer(ByteView body) {
     ATTESTD_TRY(EvidenceDocument document, parse_evidence_json(as_text(body), "answer"));
-    if (document.report_data) return fail(Errc::unknown_key, "answer: \"report_data\" is not expected");
+    if (document.report_data)
+        return fail(Errc::unknown_key, "answer: \"report_data\" is not expected");
     document.evidence.interface = "external";
     return std::move(document.evidence);
 }
@@ -43,21 +45,25 @@ Result<Evidence> parse_answer(ByteView body) {
 Result<void> check_echo(const Evidence& evidence, const ReportData& asked) {
     const auto echoed = report_data_of(evidence);
     if (!echoed) {
-        return fail(Errc::platform_failed, fmt::format("the evidence is no {} evidence: {}",
-                                                       tee_name(evidence.tee), echoed.error().detail));
+        return fail(Errc::platform_failed,
+                    fmt::format("the evidence is no {} evidence: {}", tee_name(evidence.tee),
+                                echoed.error().detail));
     }
-    if (*echoed != asked) return fail(Errc::platform_wrong_echo, "the evidence has other report data");
+    if (*echoed != asked)
+        return fail(Errc::platform_wrong_echo, "the evidence has other report data");
     return {};
 }
 
-// tcb_version travels as its eight bytes stand in a report, in hex: no reader has to know a byte order.
+// tcb_version travels as its eight bytes stand in a report, in hex: no reader has to know a byte
+// order.
 std::string key_request(const DerivedKeyRequest& request) {
     ByteArray<8> tcb{};
     for (std::size_t i = 0; i < tcb.size(); ++i) {
         tcb[i] = static_cast<std::uint8_t>(request.tcb_version >> (8 * i));
     }
-    return fmt::format(R"({{"guest_field_select": {}, "vmpl": {}, "guest_svn": {}, "tcb_version": "{}"}})",
-                       request.guest_field_select, request.vmpl, request.guest_svn, to_hex(tcb));
+    return fmt::format(
+        R"({{"guest_field_select": {}, "vmpl": {}, "guest_svn": {}, "tcb_version": "{}"}})",
+        request.guest_field_select, request.vmpl, request.guest_svn, to_hex(tcb));
 }
 
 UnixRequest post(std::string target, const std::string& body) {
@@ -84,10 +90,12 @@ Result<Evidence> ExternalPlatform::collect(const ReportData& report_data, Deadli
     const std::string where = client_.socket_path() + ": /v1/evidence";
     const std::string body = fmt::format(R"({{"report_data": "{}"}})", to_hex(report_data));
     ATTESTD_TRY(const UnixResponse answer, client_.exchange(post("/v1/evidence", body), deadline));
-    if (answer.head.status != kOk) return tl::make_unexpected(refusal(answer.head, answer.body, where));
+    if (answer.head.status != kOk)
+        return tl::make_unexpected(refusal(answer.head, answer.body, where));
     auto evidence = parse_answer(answer.body);
     if (!evidence) return unusable(where, evidence.error());
-    if (const auto echo = check_echo(*evidence, report_data); !echo) return fail_in(where, echo.error());
+    if (const auto echo = check_echo(*evidence, report_data); !echo)
+        return fail_in(where, echo.error());
     return evidence;
 }
 

@@ -18,7 +18,8 @@ namespace {
 constexpr std::string_view kLockFile = "lock";
 constexpr unsigned kFileMode = 0600;
 constexpr unsigned kFolderMode = 0700;
-constexpr std::size_t kMaxFiles = 100'000;  // far above any real store; bounds what the disk's owner costs us
+constexpr std::size_t kMaxFiles =
+    100'000;  // far above any real store; bounds what the disk's owner costs us
 
 using Dir = std::unique_ptr<DIR, Free<closedir>>;
 
@@ -38,17 +39,20 @@ Result<void> make_folder(const std::filesystem::path& path) {
     return {};
 }
 
-// Only its owner may write to the folder, and this process is its owner: a root shell that wrote slots
-// into the daemon's folder would leave files that the daemon cannot read.
+// Only its owner may write to the folder, and this process is its owner: a root shell that wrote
+// slots into the daemon's folder would leave files that the daemon cannot read.
 Result<void> check_owner(const Fd& dir, const std::string& path) {
     struct stat st {};
     if (::fstat(dir.get(), &st) != 0) return fail_errno(errno, path);
     if (st.st_uid != ::geteuid()) {
-        return fail(Errc::access_denied, fmt::format("{}: belongs to uid {}, this process runs as uid {}; "
-                                                     "run it as that user", path, st.st_uid, ::geteuid()));
+        return fail(Errc::access_denied,
+                    fmt::format("{}: belongs to uid {}, this process runs as uid {}; "
+                                "run it as that user",
+                                path, st.st_uid, ::geteuid()));
     }
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        return fail(Errc::access_denied, fmt::format("{}: others may write to it; chmod 0700 mends that", path));
+        return fail(Errc::access_denied,
+                    fmt::format("{}: others may write to it; chmod 0700 mends that", path));
     }
     return {};
 }
@@ -58,8 +62,9 @@ Result<Fd> take_lock(const Fd& dir, const std::string& path) {
     if (!lock) return fail_in(path, lock.error());
     if (::flock(lock->get(), LOCK_EX | LOCK_NB) == 0) return lock;
     if (errno != EWOULDBLOCK) return fail_errno(errno, path);
-    return fail(Errc::too_busy, path + ": another process has this store open; ask it over its admin "
-                                       "socket, or stop it");
+    return fail(Errc::too_busy, path +
+                                    ": another process has this store open; ask it over its admin "
+                                    "socket, or stop it");
 }
 
 bool is_regular_file(const Fd& fd) noexcept {
@@ -87,7 +92,8 @@ Result<std::vector<std::string>> names_in(const Fd& dir, const std::string& path
         if (entry == nullptr) break;
         const std::string_view name = entry->d_name;
         if (name == "." || name == ".." || name == kLockFile) continue;
-        if (names.size() == kMaxFiles) return fail(Errc::too_large, fmt::format("{}: over {} files", path, kMaxFiles));
+        if (names.size() == kMaxFiles)
+            return fail(Errc::too_large, fmt::format("{}: over {} files", path, kMaxFiles));
         names.emplace_back(name);
     }
     std::sort(names.begin(), names.end());
@@ -102,7 +108,8 @@ Result<std::unique_ptr<Folder>> DiskFolder::open(const std::filesystem::path& pa
     ATTESTD_TRY(Fd dir, open_file(path, O_RDONLY | O_DIRECTORY));
     ATTESTD_CHECK(check_owner(dir, path.string()));
     ATTESTD_TRY(Fd lock, take_lock(dir, path.string()));
-    auto folder = std::unique_ptr<DiskFolder>(new DiskFolder(path.string(), std::move(dir), std::move(lock)));
+    auto folder =
+        std::unique_ptr<DiskFolder>(new DiskFolder(path.string(), std::move(dir), std::move(lock)));
     ATTESTD_CHECK(folder->remove_half_written());
     return std::unique_ptr<Folder>(std::move(folder));
 }

@@ -58,8 +58,8 @@ Result<Bytes> public_raw_of(EVP_PKEY* key, RecoveryAlgorithm algorithm) {
     }
     ByteArray<kMaxRawLen> raw{};
     std::size_t len = 0;
-    if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, raw.data(), raw.size(),
-                                        &len) != 1 ||
+    if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, raw.data(),
+                                        raw.size(), &len) != 1 ||
         len != raw_len(algorithm)) {
         return fail_crypto("recovery key: its public half");
     }
@@ -78,7 +78,8 @@ Result<EvpPkey> generate(RecoveryAlgorithm algorithm) {
 Result<EvpPkey> public_key_from(ByteView raw, RecoveryAlgorithm algorithm) {
     EvpPkey key;
     if (algorithm == RecoveryAlgorithm::x25519) {
-        key.reset(EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", nullptr, raw.data(), raw.size()));
+        key.reset(
+            EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", nullptr, raw.data(), raw.size()));
     } else if (raw.size() == raw_len(algorithm) && raw[0] == 0x04) {
         const EvpPkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
         static char group[] = "P-256";
@@ -151,7 +152,8 @@ Result<RecoveryParams> read_params(ByteView params) {
 }
 
 Result<Bio> bio_over(ByteView pem) {
-    if (pem.size() > kMaxPemLen) return fail(Errc::too_large, "a recovery key in PEM is under 4096 bytes");
+    if (pem.size() > kMaxPemLen)
+        return fail(Errc::too_large, "a recovery key in PEM is under 4096 bytes");
     if (pem.empty()) return fail(Errc::bad_encoding, "an empty text is no recovery key");
     Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
     if (!bio) return fail_crypto("reading PEM");
@@ -163,8 +165,12 @@ int no_password(char*, int, int, void*) { return -1; }
 
 }  // namespace
 
-RecoverySlotKey::RecoverySlotKey(RecoveryAlgorithm algorithm, EvpPkey key, Bytes public_raw, Half half)
-    : algorithm_(algorithm), key_(std::move(key)), public_raw_(std::move(public_raw)), half_(half),
+RecoverySlotKey::RecoverySlotKey(RecoveryAlgorithm algorithm, EvpPkey key, Bytes public_raw,
+                                 Half half)
+    : algorithm_(algorithm),
+      key_(std::move(key)),
+      public_raw_(std::move(public_raw)),
+      half_(half),
       fingerprint_(fingerprint_of(public_raw_)) {}
 
 Result<RecoverySlotKey> RecoverySlotKey::from_key(EvpPkey key, Half half) {
@@ -186,7 +192,9 @@ Result<RecoverySlotKey> RecoverySlotKey::from_private_pem(const Secret& pem) {
         ATTESTD_TRY(const Bio bio, bio_over(text));
         EvpPkey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_password, nullptr));
         clear_crypto_errors();
-        if (!key) return fail(Errc::bad_encoding, "not an unencrypted private key in PEM (BEGIN PRIVATE KEY)");
+        if (!key)
+            return fail(Errc::bad_encoding,
+                        "not an unencrypted private key in PEM (BEGIN PRIVATE KEY)");
         return from_key(std::move(key), Half::with_private);
     });
 }
@@ -212,7 +220,8 @@ Result<Secret> RecoverySlotKey::recover(ByteView params) {
                                                   fingerprint_of(slot.recipient), fingerprint_));
     }
     auto ephemeral = public_key_from(slot.ephemeral, algorithm_);
-    if (!ephemeral) return fail(Errc::store_corrupt, "its ephemeral key is " + ephemeral.error().detail);
+    if (!ephemeral)
+        return fail(Errc::store_corrupt, "its ephemeral key is " + ephemeral.error().detail);
     ATTESTD_TRY(const Secret shared, agree(key_.get(), ephemeral->get()));
     return slot_key_from(shared, algorithm_, slot.ephemeral, slot.recipient);
 }
@@ -229,15 +238,16 @@ Result<RecoveryKeyPair> make_recovery_key(RecoveryAlgorithm algorithm) {
     // BIO_s_secmem clears its buffer when it is freed.
     const Bio private_bio(BIO_new(BIO_s_secmem()));
     if (!public_bio || !private_bio || PEM_write_bio_PUBKEY(public_bio.get(), key.get()) != 1 ||
-        PEM_write_bio_PKCS8PrivateKey(private_bio.get(), key.get(), nullptr, nullptr, 0, no_password,
-                                      nullptr) != 1) {
+        PEM_write_bio_PKCS8PrivateKey(private_bio.get(), key.get(), nullptr, nullptr, 0,
+                                      no_password, nullptr) != 1) {
         return fail_crypto("writing a recovery key");
     }
     const int private_len = private_pem.fill([&](std::span<std::uint8_t> out) {
         return BIO_read(private_bio.get(), out.data(), static_cast<int>(out.size()));
     });
     std::string public_pem(kMaxPemLen, '\0');
-    const int public_len = BIO_read(public_bio.get(), public_pem.data(), static_cast<int>(public_pem.size()));
+    const int public_len =
+        BIO_read(public_bio.get(), public_pem.data(), static_cast<int>(public_pem.size()));
     if (private_len <= 0 || public_len <= 0) return fail_crypto("writing a recovery key");
     private_pem.truncate(static_cast<std::size_t>(private_len));
     public_pem.resize(static_cast<std::size_t>(public_len));

@@ -1,12 +1,13 @@
-// The `recovery` key slot: closed with an operator's public key, opened with the private key that the
-// operator keeps offline. X25519 or P-256.
+// The `recovery` key slot: closed with an operator's public key, opened with the private key that
+// the operator keeps offline. X25519 or P-256.
 //
-// Construction (ECDH-ES in the shape of RFC 9180's DHKEM, by OpenSSL EVP alone): for each slot a fresh
-// key pair (e, E) of the recipient key R's kind is made, and
-//     key = HKDF-SHA256(ikm = ECDH(e, R), salt = E ‖ R, info = "attestd store recovery slot v1" ‖ kind)
-// e is forgotten at once; E and R are the slot's params. P-256 points are uncompressed (65 bytes), the
-// ECDH output is the x coordinate; X25519 refuses an all-zero output (RFC 7748 section 6.1).
-// A sender is not authenticated: who opens a store by recovery must compare its id with the one noted
+// Construction (ECDH-ES in the shape of RFC 9180's DHKEM, by OpenSSL EVP alone): for each slot a
+// fresh key pair (e, E) of the recipient key R's kind is made, and
+//     key = HKDF-SHA256(ikm = ECDH(e, R), salt = E ‖ R, info = "attestd store recovery slot v1" ‖
+//     kind)
+// e is forgotten at once; E and R are the slot's params. P-256 points are uncompressed (65 bytes),
+// the ECDH output is the x coordinate; X25519 refuses an all-zero output (RFC 7748 section 6.1). A
+// sender is not authenticated: who opens a store by recovery must compare its id with the one noted
 // when the store was made, or may be reading secrets that the disk's owner put there.
 #pragma once
 
@@ -21,8 +22,8 @@ enum class RecoveryAlgorithm : std::uint8_t { x25519 = 1, p256 = 2 };
 
 class RecoverySlotKey final : public SlotKey {
  public:
-    /// From a public key (PEM SubjectPublicKeyInfo): makes slots, cannot open them. Errc::bad_encoding,
-    /// Errc::unsupported_type for a key of another kind.
+    /// From a public key (PEM SubjectPublicKeyInfo): makes slots, cannot open them.
+    /// Errc::bad_encoding, Errc::unsupported_type for a key of another kind.
     [[nodiscard]] static Result<RecoverySlotKey> from_public_pem(ByteView pem);
 
     /// From a private key (PEM PKCS#8, not encrypted): makes and opens slots.

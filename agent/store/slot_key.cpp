@@ -9,10 +9,14 @@ namespace attestd {
 
 std::string_view slot_kind_name(SlotKind kind) noexcept {
     switch (kind) {
-        case SlotKind::recovery: return "recovery";
-        case SlotKind::snp: return "snp";
-        case SlotKind::vtpm: return "vtpm";
-        case SlotKind::remote: return "remote";
+        case SlotKind::recovery:
+            return "recovery";
+        case SlotKind::snp:
+            return "snp";
+        case SlotKind::vtpm:
+            return "vtpm";
+        case SlotKind::remote:
+            return "remote";
     }
     return "unknown";
 }

@@ -8,8 +8,8 @@
 namespace attestd {
 namespace {
 
-// GUEST_FIELD_SELECT (SNP firmware ABI, MSG_KEY_REQ). Bit 6, LAUNCH_MIT_VECTOR, needs a longer request
-// than the kernel passes on.
+// GUEST_FIELD_SELECT (SNP firmware ABI, MSG_KEY_REQ). Bit 6, LAUNCH_MIT_VECTOR, needs a longer
+// request than the kernel passes on.
 constexpr std::uint64_t kPolicy = 1U << 0;
 constexpr std::uint64_t kMeasurement = 1U << 3;
 constexpr std::uint64_t kKnownFields = 0x3f;
@@ -17,8 +17,10 @@ constexpr std::uint32_t kMaxVmpl = 3;
 
 std::string_view fault_of(const DerivedKeyRequest& request) noexcept {
     if ((request.guest_field_select & kPolicy) == 0) return "POLICY is not among the guest fields";
-    if ((request.guest_field_select & kMeasurement) == 0) return "MEASUREMENT is not among the guest fields";
-    if ((request.guest_field_select & ~kKnownFields) != 0) return "an unknown guest field is selected";
+    if ((request.guest_field_select & kMeasurement) == 0)
+        return "MEASUREMENT is not among the guest fields";
+    if ((request.guest_field_select & ~kKnownFields) != 0)
+        return "an unknown guest field is selected";
     if (request.vmpl > kMaxVmpl) return "VMPL is above 3";
     return {};
 }
@@ -48,7 +50,8 @@ Result<DerivedKeyRequest> read_params(ByteView params) {
 Result<DerivedKeyRequest> parse_snp_slot_params(ByteView params) {
     auto request = read_params(params);
     if (!request) return fail(Errc::store_corrupt, request.error().detail);
-    // The slot lies on the host's disk: a request for a key that other guests could have is not made.
+    // The slot lies on the host's disk: a request for a key that other guests could have is not
+    // made.
     if (const auto fault = fault_of(*request); !fault.empty()) {
         return fail(Errc::store_corrupt, std::string(fault));
     }

@@ -1,7 +1,8 @@
 // The `snp` key slot: closed with a key that the SNP firmware derives for this guest on this chip.
 //
-// What the key is bound to is recorded in the slot and asked for again when it is opened. POLICY and
-// MEASUREMENT are always among the fields: without them any guest of the host could obtain the key.
+// What the key is bound to is recorded in the slot and asked for again when it is opened. POLICY
+// and MEASUREMENT are always among the fields: without them any guest of the host could obtain the
+// key.
 #pragma once
 
 #include <chrono>
@@ -13,8 +14,9 @@ namespace attestd {
 
 class SnpSlotKey final : public SlotKey {
  public:
-    /// Keys come from `platform`, which must outlive this object. `request` is what new slots are bound
-    /// to; opening a slot uses what the slot records. One call to the platform takes at most `patience`.
+    /// Keys come from `platform`, which must outlive this object. `request` is what new slots are
+    /// bound to; opening a slot uses what the slot records. One call to the platform takes at most
+    /// `patience`.
     SnpSlotKey(Platform& platform, DerivedKeyRequest request,
                std::chrono::milliseconds patience = std::chrono::seconds{60}) noexcept
         : platform_(platform), request_(request), patience_(patience) {}

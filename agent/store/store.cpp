@@ -32,19 +32,23 @@ Result<std::vector<FoundSlot>> find_slots(Folder& folder) {
         const auto number = slot_number(file);
         if (!number) continue;
         auto bytes = folder.read(file, kMaxSlotLen);
-        if (!bytes && bytes.error().code != Errc::store_corrupt) return tl::make_unexpected(bytes.error());
+        if (!bytes && bytes.error().code != Errc::store_corrupt)
+            return tl::make_unexpected(bytes.error());
         found.push_back({*number, bytes ? parse_slot(*bytes, *number)
                                         : Result<Slot>(tl::make_unexpected(bytes.error()))});
     }
-    std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
+    std::sort(found.begin(), found.end(),
+              [](const auto& a, const auto& b) { return a.number < b.number; });
     return found;
 }
 
 Result<void> check_allowed(SlotKind kind, MeasuredImage measured) {
     if (!is_platform_kind(kind) || measured == MeasuredImage::stated) return {};
-    return fail(Errc::store_slot, fmt::format("a {} slot opens for whatever image this machine runs, and "
-                                              "configuration does not state that the image is measured "
-                                              "(\"measured_image\": true)", slot_kind_name(kind)));
+    return fail(Errc::store_slot,
+                fmt::format("a {} slot opens for whatever image this machine runs, and "
+                            "configuration does not state that the image is measured "
+                            "(\"measured_image\": true)",
+                            slot_kind_name(kind)));
 }
 
 SlotInfo describe(const FoundSlot& found) {
@@ -56,7 +60,8 @@ SlotInfo describe(const FoundSlot& found) {
     info.kind = found.slot->kind;
     if (!is_known_kind(info.kind)) {
         info.state = SlotState::unknown_kind;
-        info.detail = fmt::format("kind {} is not known to this version", static_cast<unsigned>(info.kind));
+        info.detail =
+            fmt::format("kind {} is not known to this version", static_cast<unsigned>(info.kind));
         return info;
     }
     auto words = describe_slot_params(info.kind, found.slot->params);
@@ -91,9 +96,11 @@ class Refusals {
         if (may_pass && !passing_) passing_ = error.code;
     }
 
-    // A platform that did not answer may do so the next time: its own code tells the caller to try again.
+    // A platform that did not answer may do so the next time: its own code tells the caller to try
+    // again.
     [[nodiscard]] tl::unexpected<Error> error(const std::string& where) const {
-        const Errc code = passing_.value_or(all_damaged_ ? Errc::store_corrupt : Errc::store_locked);
+        const Errc code =
+            passing_.value_or(all_damaged_ ? Errc::store_corrupt : Errc::store_locked);
         return fail(code, fmt::format("{}: {}", where, fmt::join(reasons_, "; ")));
     }
 
@@ -121,7 +128,8 @@ Result<Opened> open_any(const std::vector<FoundSlot>& found, std::span<SlotKey* 
             if (opened) return opened;
             refusals.add(slot.number, kind, opened.error());
         }
-        if (!tried) refusals.add(slot.number, kind, {Errc::store_locked, "no key of this kind at hand"});
+        if (!tried)
+            refusals.add(slot.number, kind, {Errc::store_locked, "no key of this kind at hand"});
     }
     return refusals.error(where);
 }
@@ -130,9 +138,12 @@ Result<Opened> open_any(const std::vector<FoundSlot>& found, std::span<SlotKey* 
 
 std::string_view slot_state_name(SlotState state) noexcept {
     switch (state) {
-        case SlotState::sound: return "sound";
-        case SlotState::damaged: return "damaged";
-        case SlotState::unknown_kind: return "unknown-kind";
+        case SlotState::sound:
+            return "sound";
+        case SlotState::damaged:
+            return "damaged";
+        case SlotState::unknown_kind:
+            return "unknown-kind";
     }
     return "damaged";
 }
@@ -150,8 +161,8 @@ struct SealedStore::Impl {
     Secret store_key;
     StoreKeys keys;
     std::optional<std::uint32_t> opened_with;
-    // The newest version of each name that this process met: a record that goes back, or is gone, while
-    // we run was put back by the disk's owner.
+    // The newest version of each name that this process met: a record that goes back, or is gone,
+    // while we run was put back by the disk's owner.
     std::map<SecretName, std::uint64_t> newest;
 
     Result<std::optional<Record>> read(const SecretName& name);
@@ -175,17 +186,20 @@ Result<std::optional<Record>> SealedStore::Impl::read(const SecretName& name) {
         return std::optional<Record>();
     }
     const auto corrupt = [&](std::string_view why) {
-        return fail(Errc::store_corrupt, fmt::format("{}: the record of {} ({}): {}", folder->where(),
-                                                     name.text(), file, why));
+        return fail(Errc::store_corrupt, fmt::format("{}: the record of {} ({}): {}",
+                                                     folder->where(), name.text(), file, why));
     };
-    if (!bytes && bytes.error().code == Errc::not_found) return corrupt("it has gone while attestd ran");
+    if (!bytes && bytes.error().code == Errc::not_found)
+        return corrupt("it has gone while attestd ran");
     if (!bytes) return tl::make_unexpected(bytes.error());
     auto record = open_record(keys, *bytes);
-    if (!record && record.error().code == Errc::store_corrupt) return corrupt(record.error().detail);
+    if (!record && record.error().code == Errc::store_corrupt)
+        return corrupt(record.error().detail);
     if (!record) return tl::make_unexpected(std::move(record).error());
     if (record->name != name) return corrupt("it is the record of another name");
     if (known != newest.end() && record->version < known->second) {
-        return corrupt(fmt::format("it went back from version {} to {}", known->second, record->version));
+        return corrupt(
+            fmt::format("it went back from version {} to {}", known->second, record->version));
     }
     note_newest(name, record->version);
     return std::optional<Record>(*std::move(record));
@@ -211,8 +225,8 @@ Result<std::uint64_t> SealedStore::Impl::current_version(const SecretName& name)
     return record ? record->version : 0;
 }
 
-// The slot that was just written opens with its key and gives the store key: nothing else may be relied
-// on when another slot is dropped next.
+// The slot that was just written opens with its key and gives the store key: nothing else may be
+// relied on when another slot is dropped next.
 Result<void> SealedStore::Impl::read_back(std::uint32_t number, const Secret& slot_key) {
     ATTESTD_TRY(const Bytes bytes, folder->read(slot_file(number), kMaxSlotLen));
     ATTESTD_TRY(const Slot slot, parse_slot(bytes, number));
@@ -226,12 +240,15 @@ Result<std::uint32_t> SealedStore::Impl::write_new_slot(SlotKey& key) {
     ATTESTD_CHECK(check_allowed(key.kind(), measured));
     ATTESTD_TRY(const auto files, folder->list());
     std::uint32_t number = 0;
-    while (number < kMaxSlots && std::binary_search(files.begin(), files.end(), slot_file(number))) ++number;
-    if (number == kMaxSlots) return fail(Errc::store_slot, fmt::format("all {} slots are in use; drop one", kMaxSlots));
+    while (number < kMaxSlots && std::binary_search(files.begin(), files.end(), slot_file(number)))
+        ++number;
+    if (number == kMaxSlots)
+        return fail(Errc::store_slot, fmt::format("all {} slots are in use; drop one", kMaxSlots));
 
     ATTESTD_TRY(const NewSlotKey slot_key, key.make());
     ATTESTD_TRY(const Salt random, random_salt());
-    ATTESTD_TRY(const Bytes bytes, write_slot(keys, store_key, number, key.kind(), slot_key, random));
+    ATTESTD_TRY(const Bytes bytes,
+                write_slot(keys, store_key, number, key.kind(), slot_key, random));
     ATTESTD_CHECK(folder->replace(slot_file(number), bytes));
     ATTESTD_CHECK(read_back(number, slot_key.key));
     return number;
@@ -244,7 +261,8 @@ Result<std::vector<SlotInfo>> SealedStore::Impl::slots() {
         SlotInfo info = describe(candidate);
         if (candidate.slot) {
             if (const auto good = authenticate(*candidate.slot, keys); !good) {
-                if (good.error().code != Errc::store_corrupt) return tl::make_unexpected(good.error());
+                if (good.error().code != Errc::store_corrupt)
+                    return tl::make_unexpected(good.error());
                 info.state = SlotState::damaged;
                 info.detail = good.error().detail;
             }
@@ -260,8 +278,8 @@ SealedStore::SealedStore(SealedStore&&) noexcept = default;
 SealedStore& SealedStore::operator=(SealedStore&&) noexcept = default;
 SealedStore::~SealedStore() = default;
 
-Result<SealedStore> SealedStore::create(std::unique_ptr<Folder> folder, std::span<SlotKey* const> slots,
-                                        MeasuredImage measured) {
+Result<SealedStore> SealedStore::create(std::unique_ptr<Folder> folder,
+                                        std::span<SlotKey* const> slots, MeasuredImage measured) {
     if (slots.empty()) return fail(Errc::store_slot, "a store needs at least one key slot");
     ATTESTD_TRY(const auto files, folder->list());
     const bool used = std::any_of(files.begin(), files.end(), [](const std::string& file) {
@@ -273,19 +291,24 @@ Result<SealedStore> SealedStore::create(std::unique_ptr<Folder> folder, std::spa
 
     ATTESTD_TRY(Secret store_key, Secret::random(kKeyLen));
     ATTESTD_TRY(StoreKeys keys, StoreKeys::derive(store_key));
-    auto impl = std::make_unique<Impl>(Impl{std::move(folder), measured, std::move(store_key),
-                                            std::move(keys), std::nullopt, {}});
+    auto impl = std::make_unique<Impl>(
+        Impl{std::move(folder), measured, std::move(store_key), std::move(keys), std::nullopt, {}});
     for (SlotKey* const key : slots) ATTESTD_CHECK(impl->write_new_slot(*key));
     return SealedStore(std::move(impl));
 }
 
-Result<SealedStore> SealedStore::open(std::unique_ptr<Folder> folder, std::span<SlotKey* const> keys,
-                                      MeasuredImage measured) {
+Result<SealedStore> SealedStore::open(std::unique_ptr<Folder> folder,
+                                      std::span<SlotKey* const> keys, MeasuredImage measured) {
     ATTESTD_TRY(const auto found, find_slots(*folder));
-    if (found.empty()) return fail(Errc::not_found, folder->where() + ": no key slot is there, so no store");
+    if (found.empty())
+        return fail(Errc::not_found, folder->where() + ": no key slot is there, so no store");
     ATTESTD_TRY(Opened opened, open_any(found, keys, measured, folder->where()));
-    return SealedStore(std::make_unique<Impl>(Impl{std::move(folder), measured, std::move(opened.store_key),
-                                                   std::move(opened.keys), opened.number, {}}));
+    return SealedStore(std::make_unique<Impl>(Impl{std::move(folder),
+                                                   measured,
+                                                   std::move(opened.store_key),
+                                                   std::move(opened.keys),
+                                                   opened.number,
+                                                   {}}));
 }
 
 Result<StoredSecret> SealedStore::get(const SecretName& name) {
@@ -297,10 +320,11 @@ Result<StoredSecret> SealedStore::get(const SecretName& name) {
 }
 
 Result<std::uint64_t> SealedStore::put(const SecretName& name, const Secret& value) {
-    if (value.empty()) return fail(Errc::bad_value, name.text() + ": an empty secret is not stored");
+    if (value.empty())
+        return fail(Errc::bad_value, name.text() + ": an empty secret is not stored");
     if (value.size() > kMaxSecretLen) {
-        return fail(Errc::secret_too_large, fmt::format("{}: {} bytes, at most {} are stored", name.text(),
-                                                        value.size(), kMaxSecretLen));
+        return fail(Errc::secret_too_large, fmt::format("{}: {} bytes, at most {} are stored",
+                                                        name.text(), value.size(), kMaxSecretLen));
     }
     ATTESTD_TRY(const std::uint64_t version, impl_->current_version(name));
     return impl_->write(name, version, value);
@@ -323,12 +347,16 @@ Result<StoreListing> SealedStore::list() {
     StoreListing out;
     for (const std::string& file : files) {
         if (!is_record_file(file)) continue;
-        const auto damaged = [&](std::string_view why) { out.damaged.push_back(fmt::format("{}: {}", file, why)); };
+        const auto damaged = [&](std::string_view why) {
+            out.damaged.push_back(fmt::format("{}: {}", file, why));
+        };
         const auto bytes = impl_->folder->read(file, kMaxRecordLen);
-        if (!bytes && bytes.error().code != Errc::store_corrupt) return tl::make_unexpected(bytes.error());
+        if (!bytes && bytes.error().code != Errc::store_corrupt)
+            return tl::make_unexpected(bytes.error());
         const auto record = bytes ? open_record(impl_->keys, *bytes)
                                   : Result<Record>(tl::make_unexpected(bytes.error()));
-        if (!record && record.error().code != Errc::store_corrupt) return tl::make_unexpected(record.error());
+        if (!record && record.error().code != Errc::store_corrupt)
+            return tl::make_unexpected(record.error());
         if (!record) {
             damaged(record.error().detail);
             continue;
@@ -340,7 +368,8 @@ Result<StoreListing> SealedStore::list() {
             out.names.push_back({record->name, record->version, record->value.size()});
         }
     }
-    std::sort(out.names.begin(), out.names.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    std::sort(out.names.begin(), out.names.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
     return out;
 }
 
@@ -356,7 +385,8 @@ Result<void> SealedStore::drop_slot(std::uint32_t number) {
         return !is_it(slot) && slot.state == SlotState::sound;
     });
     if (!another) {
-        return fail(Errc::store_slot, fmt::format("slot {} is the last sound one: add another first", number));
+        return fail(Errc::store_slot,
+                    fmt::format("slot {} is the last sound one: add another first", number));
     }
     return impl_->folder->remove(slot_file(number));
 }
@@ -370,18 +400,21 @@ void add_slot_warnings(StoreStatus& status) {
     bool opens_alone = false;
     for (const SlotInfo& slot : status.slots) {
         if (slot.state == SlotState::damaged) {
-            status.warnings.push_back(fmt::format("slot {} is damaged: {}", slot.number, slot.detail));
+            status.warnings.push_back(
+                fmt::format("slot {} is damaged: {}", slot.number, slot.detail));
         }
         if (slot.state != SlotState::sound) continue;
         ++num_sound;
         opens_alone = opens_alone || slot.kind != SlotKind::recovery;
     }
     if (num_sound < 2) {
-        status.warnings.push_back("there is a single key slot: what closes it (a new image, firmware or "
-                                  "host) loses the store; add a recovery slot");
+        status.warnings.push_back(
+            "there is a single key slot: what closes it (a new image, firmware or "
+            "host) loses the store; add a recovery slot");
     }
     if (!opens_alone) {
-        status.warnings.push_back("every slot is a recovery slot: the next start needs the operator's key");
+        status.warnings.push_back(
+            "every slot is a recovery slot: the next start needs the operator's key");
     }
 }
 
@@ -399,7 +432,8 @@ Result<StoreStatus> SealedStore::status() {
     }
     add_slot_warnings(out);
     if (out.num_foreign != 0) {
-        out.warnings.push_back(fmt::format("{} files in the folder are not the store's", out.num_foreign));
+        out.warnings.push_back(
+            fmt::format("{} files in the folder are not the store's", out.num_foreign));
     }
     return out;
 }

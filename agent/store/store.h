@@ -1,11 +1,12 @@
 // SealedStore: secrets in files on a disk that belongs to the host.
 //
-// One random store key seals every record (record.h). The store key itself lies in key slots (slot.h),
-// each closed with a key of another origin (slot_key.h); any one opens the store. The disk's owner can
-// delete or roll back what is there, but reads neither secrets nor names, and changes nothing unnoticed.
+// One random store key seals every record (record.h). The store key itself lies in key slots
+// (slot.h), each closed with a key of another origin (slot_key.h); any one opens the store. The
+// disk's owner can delete or roll back what is there, but reads neither secrets nor names, and
+// changes nothing unnoticed.
 //
-// What is acknowledged is on disk: a crash at any instant leaves the old state or the new. Calls block,
-// and one thread at a time makes them; one process at a time has the store open.
+// What is acknowledged is on disk: a crash at any instant leaves the old state or the new. Calls
+// block, and one thread at a time makes them; one process at a time has the store open.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@
 
 namespace attestd {
 
-/// Whether configuration states that the image which this machine runs is measured. Without that, a key
-/// that the hardware derives from the measurement is anyone's who changes the image.
+/// Whether configuration states that the image which this machine runs is measured. Without that, a
+/// key that the hardware derives from the measurement is anyone's who changes the image.
 enum class MeasuredImage : std::uint8_t { not_stated, stated };
 
 struct StoredSecret {
@@ -62,25 +63,26 @@ struct StoreStatus {
     std::string where;
     std::string id;  ///< 32 hex digits, made from the store key: the same for the life of the store
     std::vector<SlotInfo> slots;
-    std::size_t num_records = 0;   ///< files, those that only remember a removed name's version included
-    std::size_t num_foreign = 0;   ///< files that are not the store's; they are left alone
+    std::size_t num_records =
+        0;  ///< files, those that only remember a removed name's version included
+    std::size_t num_foreign = 0;  ///< files that are not the store's; they are left alone
     std::string rollback = "undetected";
     std::vector<std::string> warnings;  ///< a single slot, a damaged slot, foreign files
 };
 
 class SealedStore final {
  public:
-    /// Makes a store with a fresh key in an empty folder, with one slot for each of `slots` (at least
-    /// one), in their order: put first the one that this machine opens by itself. Errc::store_slot when
-    /// the folder holds a store, or for a platform slot without a measured image; else the error of
-    /// folder or slot key.
+    /// Makes a store with a fresh key in an empty folder, with one slot for each of `slots` (at
+    /// least one), in their order: put first the one that this machine opens by itself.
+    /// Errc::store_slot when the folder holds a store, or for a platform slot without a measured
+    /// image; else the error of folder or slot key.
     [[nodiscard]] static Result<SealedStore> create(std::unique_ptr<Folder> folder,
                                                     std::span<SlotKey* const> slots,
                                                     MeasuredImage measured);
 
-    /// Opens a store with whichever of `keys` opens one of its slots. Errc::not_found when there is no
-    /// slot at all; Errc::store_corrupt when every slot is damaged; Errc::store_locked when none opens,
-    /// with the reason for each.
+    /// Opens a store with whichever of `keys` opens one of its slots. Errc::not_found when there is
+    /// no slot at all; Errc::store_corrupt when every slot is damaged; Errc::store_locked when none
+    /// opens, with the reason for each.
     [[nodiscard]] static Result<SealedStore> open(std::unique_ptr<Folder> folder,
                                                   std::span<SlotKey* const> keys,
                                                   MeasuredImage measured);
@@ -89,21 +91,23 @@ class SealedStore final {
     SealedStore& operator=(SealedStore&&) noexcept;
     ~SealedStore();
 
-    /// Errc::secret_unavailable when there is none of that name; Errc::store_corrupt when its record is
-    /// damaged, of another store, or older than one that this process saw; Errc::memory_locked.
+    /// Errc::secret_unavailable when there is none of that name; Errc::store_corrupt when its
+    /// record is damaged, of another store, or older than one that this process saw;
+    /// Errc::memory_locked.
     [[nodiscard]] Result<StoredSecret> get(const SecretName& name);
 
-    /// Stores `value` under a version above every earlier one of this name, and returns the version.
-    /// Errc::secret_too_large, Errc::bad_value for an empty value, Errc::no_space, Errc::io_failed,
-    /// Errc::store_corrupt when the record to be replaced is damaged (its version cannot be known:
-    /// remove the named file first).
+    /// Stores `value` under a version above every earlier one of this name, and returns the
+    /// version. Errc::secret_too_large, Errc::bad_value for an empty value, Errc::no_space,
+    /// Errc::io_failed, Errc::store_corrupt when the record to be replaced is damaged (its version
+    /// cannot be known: remove the named file first).
     [[nodiscard]] Result<std::uint64_t> put(const SecretName& name, const Secret& value);
 
-    /// Replaces the value by as many fresh random bytes as it has; returns the new version. Errors of
-    /// get and put.
+    /// Replaces the value by as many fresh random bytes as it has; returns the new version. Errors
+    /// of get and put.
     [[nodiscard]] Result<std::uint64_t> rotate(const SecretName& name);
 
-    /// Forgets the value; the version is remembered, so that a later put is newer. Errors of get and put.
+    /// Forgets the value; the version is remembered, so that a later put is newer. Errors of get
+    /// and put.
     [[nodiscard]] Result<void> remove(const SecretName& name);
 
     /// Every name. A damaged record does not hide the others.
@@ -113,8 +117,8 @@ class SealedStore final {
     /// Errc::store_slot for a platform slot without a measured image, or when 32 slots are in use.
     [[nodiscard]] Result<std::uint32_t> add_slot(SlotKey& key);
 
-    /// Drops a slot, sound or damaged. Errc::store_slot when there is no such slot or no other sound
-    /// slot would be left. A copy of the disk made earlier still holds the slot.
+    /// Drops a slot, sound or damaged. Errc::store_slot when there is no such slot or no other
+    /// sound slot would be left. A copy of the disk made earlier still holds the slot.
     [[nodiscard]] Result<void> drop_slot(std::uint32_t number);
 
     [[nodiscard]] Result<std::vector<SlotInfo>> slots();

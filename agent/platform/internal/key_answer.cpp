@@ -17,7 +17,8 @@ constexpr std::size_t kKeyLen = 32;
 constexpr std::size_t kTextLen = 44;     // base64 of 32 bytes: 43 digits and one '='
 constexpr std::size_t kDecodedLen = 33;  // the decoder writes whole groups of three
 constexpr std::size_t kMaxBodyLen = 4096;
-constexpr char kMask = '*';  // in no base64, so that a mask which came from outside is told from ours
+constexpr char kMask =
+    '*';  // in no base64, so that a mask which came from outside is told from ours
 constexpr std::string_view kDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 // A last digit of which the two lowest bits are zero: the others stand for no 32 bytes.
@@ -27,7 +28,8 @@ constexpr std::string_view kLastDigits = "AEIMQUYcgkosw048";
 std::optional<std::size_t> find_key(std::string_view body) noexcept {
     for (std::size_t open = body.find('"'); open != body.npos; open = body.find('"', open + 1)) {
         const std::string_view text = body.substr(open + 1, kTextLen + 1);
-        if (text.size() != kTextLen + 1 || text[kTextLen] != '"' || text[kTextLen - 1] != '=') continue;
+        if (text.size() != kTextLen + 1 || text[kTextLen] != '"' || text[kTextLen - 1] != '=')
+            continue;
         if (text.substr(0, kTextLen - 1).find_first_not_of(kDigits) != text.npos) continue;
         if (kLastDigits.find(text[kTextLen - 2]) == kLastDigits.npos) continue;
         return open + 1;
@@ -37,7 +39,8 @@ std::optional<std::size_t> find_key(std::string_view body) noexcept {
 
 // That the answer is an object with the one member "key", which is our mask.
 Result<void> check_masked(std::string_view masked) {
-    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(masked, "key", {kMaxBodyLen, /*max_depth=*/2}));
+    ATTESTD_TRY(const JsonDocument document,
+                JsonDocument::parse(masked, "key", {kMaxBodyLen, /*max_depth=*/2}));
     ATTESTD_TRY(JsonObject object, document.root().object());
     ATTESTD_TRY(const JsonValue key, object.required("key"));
     ATTESTD_TRY(const std::string text, key.text());

@@ -12,7 +12,8 @@ namespace attestd::store {
 /// Stores `value`, least significant byte first.
 template <class T>
 constexpr void store_le(std::span<std::uint8_t, sizeof(T)> out, T value) noexcept {
-    for (std::size_t i = 0; i < sizeof(T); ++i) out[i] = static_cast<std::uint8_t>(value >> (8 * i));
+    for (std::size_t i = 0; i < sizeof(T); ++i)
+        out[i] = static_cast<std::uint8_t>(value >> (8 * i));
 }
 
 template <class T>
@@ -22,6 +23,8 @@ void append_le(Bytes& out, T value) {
     out.insert(out.end(), le.begin(), le.end());
 }
 
-inline void append(Bytes& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+inline void append(Bytes& out, ByteView bytes) {
+    out.insert(out.end(), bytes.begin(), bytes.end());
+}
 
 }  // namespace attestd::store

@@ -39,7 +39,8 @@ const EVP_CIPHER* gcm_algorithm() {
 
 // OpenSSL's parameters are not const though they are only read.
 OSSL_PARAM octets(const char* key, ByteView bytes) {
-    return OSSL_PARAM_construct_octet_string(key, const_cast<std::uint8_t*>(bytes.data()), bytes.size());
+    return OSSL_PARAM_construct_octet_string(key, const_cast<std::uint8_t*>(bytes.data()),
+                                             bytes.size());
 }
 
 OSSL_PARAM sha256_name(const char* key) {
@@ -72,7 +73,8 @@ Result<Secret> hkdf(const Secret& ikm, ByteView salt, std::string_view info, std
 Result<Sha256> hmac(const Secret& key, std::initializer_list<ByteView> parts) {
     EVP_MAC* const algorithm = hmac_algorithm();  // EVP_MAC_CTX_new does not take a null one
     const EvpMacCtx ctx(algorithm != nullptr ? EVP_MAC_CTX_new(algorithm) : nullptr);
-    const std::array<OSSL_PARAM, 2> params{sha256_name(OSSL_MAC_PARAM_DIGEST), OSSL_PARAM_construct_end()};
+    const std::array<OSSL_PARAM, 2> params{sha256_name(OSSL_MAC_PARAM_DIGEST),
+                                           OSSL_PARAM_construct_end()};
     bool good = ctx && key.expose([&](ByteView bytes) {
         return EVP_MAC_init(ctx.get(), bytes.data(), bytes.size(), params.data()) == 1;
     });
@@ -88,7 +90,8 @@ Result<Sha256> hmac(const Secret& key, std::initializer_list<ByteView> parts) {
 
 Result<Salt> random_salt() {
     Salt salt{};
-    if (RAND_bytes_ex(nullptr, salt.data(), salt.size(), 0) != 1) return fail_crypto("random generator");
+    if (RAND_bytes_ex(nullptr, salt.data(), salt.size(), 0) != 1)
+        return fail_crypto("random generator");
     return salt;
 }
 
@@ -106,8 +109,9 @@ Result<Bytes> SealKey::seal(ByteView aad, std::initializer_list<ByteView> plaint
                                    both.subspan(kKeyLen).data(), nullptr) == 1;
     });
     int len = 0;
-    good = good && fits_int(aad.size()) &&
-           EVP_EncryptUpdate(ctx.get(), nullptr, &len, aad.data(), static_cast<int>(aad.size())) == 1;
+    good =
+        good && fits_int(aad.size()) &&
+        EVP_EncryptUpdate(ctx.get(), nullptr, &len, aad.data(), static_cast<int>(aad.size())) == 1;
     Bytes out;
     for (const ByteView part : plaintext) {
         const std::size_t at = out.size();
@@ -141,7 +145,8 @@ Result<void> SealKey::open(ByteView aad, ByteView sealed,
                EVP_DecryptInit_ex2(ctx.get(), gcm_algorithm(), both.data(),
                                    both.subspan(kKeyLen).data(), nullptr) == 1;
     });
-    good = good && EVP_DecryptUpdate(ctx.get(), nullptr, &len, aad.data(), static_cast<int>(aad.size())) == 1;
+    good = good && EVP_DecryptUpdate(ctx.get(), nullptr, &len, aad.data(),
+                                     static_cast<int>(aad.size())) == 1;
     std::size_t at = 0;
     for (const auto part : parts) {
         good = good && EVP_DecryptUpdate(ctx.get(), part.data(), &len, sealed.subspan(at).data(),
@@ -149,7 +154,8 @@ Result<void> SealKey::open(ByteView aad, ByteView sealed,
         at += part.size();
     }
     std::array<std::uint8_t, 16> none{};  // GCM has nothing left to write
-    good = good && EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_SET_TAG, kTagLen, tag.data()) == 1 &&
+    good = good &&
+           EVP_CIPHER_CTX_ctrl(ctx.get(), EVP_CTRL_AEAD_SET_TAG, kTagLen, tag.data()) == 1 &&
            EVP_DecryptFinal_ex(ctx.get(), none.data(), &len) == 1;
     if (good) return {};
     for (const auto part : parts) wipe_bytes(part);

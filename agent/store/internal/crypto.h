@@ -1,8 +1,8 @@
 // The three primitives of the sealed store, by OpenSSL: HKDF-SHA256, HMAC-SHA256 and AES-256-GCM.
 //
-// A GCM key is never used for two messages here: each message has its own salt, and key and nonce both
-// come out of HKDF under that salt (`SealKey`). Keys and plaintext live in memory for secrets; OpenSSL's
-// own copies live in its contexts, which it clears when they are freed.
+// A GCM key is never used for two messages here: each message has its own salt, and key and nonce
+// both come out of HKDF under that salt (`SealKey`). Keys and plaintext live in memory for secrets;
+// OpenSSL's own copies live in its contexts, which it clears when they are freed.
 #pragma once
 
 #include <initializer_list>
@@ -35,14 +35,15 @@ using Salt = ByteArray<kSaltLen>;
 class SealKey final {
  public:
     /// `salt` must be fresh for each message sealed under `key`; `info` says what the message is.
-    [[nodiscard]] static Result<SealKey> derive(const Secret& key, const Salt& salt, std::string_view info);
+    [[nodiscard]] static Result<SealKey> derive(const Secret& key, const Salt& salt,
+                                                std::string_view info);
 
     /// The ciphertext of the parts, one after another, then the tag. Uses the key up.
     [[nodiscard]] Result<Bytes> seal(ByteView aad, std::initializer_list<ByteView> plaintext) &&;
 
     /// Decrypts `sealed` (ciphertext and tag) into the parts, which together are as long as the
-    /// ciphertext. Errc::store_corrupt, with all parts wiped, when anything was changed or the key is
-    /// another. What a part holds means nothing until this returns success.
+    /// ciphertext. Errc::store_corrupt, with all parts wiped, when anything was changed or the key
+    /// is another. What a part holds means nothing until this returns success.
     [[nodiscard]] Result<void> open(ByteView aad, ByteView sealed,
                                     std::initializer_list<std::span<std::uint8_t>> parts) const;
 

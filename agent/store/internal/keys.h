@@ -21,17 +21,18 @@ struct StoreKeys {
     [[nodiscard]] static Result<StoreKeys> derive(const Secret& store_key);
 };
 
-/// The salt for sealing a message that is `fixed` (of one length at each caller) then `rest`, with the
-/// bytes `random` of the random generator.
+/// The salt for sealing a message that is `fixed` (of one length at each caller) then `rest`, with
+/// the bytes `random` of the random generator.
 ///
-/// It is a MAC over all three, so two messages never share a salt, and with it key and nonce: not when
-/// two machines go on from one snapshot of the disk (their `random` differs), and not when they go on
-/// from one snapshot of the memory, whose generators may give the same bytes (then their messages
-/// differ, or are one and the same message).
+/// It is a MAC over all three, so two messages never share a salt, and with it key and nonce: not
+/// when two machines go on from one snapshot of the disk (their `random` differs), and not when
+/// they go on from one snapshot of the memory, whose generators may give the same bytes (then their
+/// messages differ, or are one and the same message).
 [[nodiscard]] Result<Salt> fresh_salt(const StoreKeys& keys, const Salt& random, ByteView fixed,
                                       ByteView rest);
 
-/// The file that holds the record of `name`: it tells nothing about the name to whoever lacks the key.
+/// The file that holds the record of `name`: it tells nothing about the name to whoever lacks the
+/// key.
 [[nodiscard]] Result<std::string> record_file(const StoreKeys& keys, const SecretName& name);
 
 /// Whether `file` looks like a record's file.

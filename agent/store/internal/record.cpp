@@ -21,7 +21,9 @@ constexpr std::size_t padded_len(std::size_t value_len) noexcept {
     return std::max<std::size_t>(blocks, 1) * kValueBlock;
 }
 
-tl::unexpected<Error> corrupt(std::string_view why) { return fail(Errc::store_corrupt, std::string(why)); }
+tl::unexpected<Error> corrupt(std::string_view why) {
+    return fail(Errc::store_corrupt, std::string(why));
+}
 
 Meta write_meta(const SecretName& name, std::uint64_t version, std::size_t value_len) {
     const RecordKind kind = value_len == 0 ? RecordKind::removed : RecordKind::value;
@@ -35,8 +37,8 @@ Meta write_meta(const SecretName& name, std::uint64_t version, std::size_t value
     return meta;
 }
 
-// What meta says, and how long the value is. Only ever called on authenticated bytes; checked all the
-// same, so that a version which writes something else is refused and not half-understood.
+// What meta says, and how long the value is. Only ever called on authenticated bytes; checked all
+// the same, so that a version which writes something else is refused and not half-understood.
 Result<std::pair<Record, std::size_t>> read_meta(const Meta& meta) {
     Reader in(meta);
     ATTESTD_TRY(const std::uint64_t version, in.u64le("version"));
@@ -48,7 +50,8 @@ Result<std::pair<Record, std::size_t>> read_meta(const Meta& meta) {
 
     ATTESTD_TRY(SecretName name, SecretName::parse(as_text(name_bytes)));
     const auto kind = static_cast<RecordKind>(kind_byte);
-    if (kind != RecordKind::value && kind != RecordKind::removed) return corrupt("unknown kind of record");
+    if (kind != RecordKind::value && kind != RecordKind::removed)
+        return corrupt("unknown kind of record");
     if (version == 0) return corrupt("version 0");
     if ((value_len == 0) != (kind == RecordKind::removed) || value_len > kMaxSecretLen) {
         return corrupt("the value's length does not fit its kind");
@@ -57,8 +60,10 @@ Result<std::pair<Record, std::size_t>> read_meta(const Meta& meta) {
 }
 
 Result<void> check_padding(const Secret& padded, std::size_t value_len) {
-    if (padded.size() != padded_len(value_len)) return corrupt("the value's length is not the record's");
-    const bool zero = padded.expose([&](ByteView bytes) { return all_zero(bytes.subspan(value_len)); });
+    if (padded.size() != padded_len(value_len))
+        return corrupt("the value's length is not the record's");
+    const bool zero =
+        padded.expose([&](ByteView bytes) { return all_zero(bytes.subspan(value_len)); });
     if (!zero) return corrupt("the padding is not zero");
     return {};
 }

@@ -15,12 +15,15 @@ constexpr std::string_view kMagic = "ATSDSLT1";
 constexpr std::string_view kInfo = "attestd store slot v1";
 constexpr std::string_view kFilePrefix = "slot-";
 
-tl::unexpected<Error> corrupt(std::string_view why) { return fail(Errc::store_corrupt, std::string(why)); }
+tl::unexpected<Error> corrupt(std::string_view why) {
+    return fail(Errc::store_corrupt, std::string(why));
+}
 
 Result<Slot> read_slot(Reader in, ByteView file) {
     Slot slot{};
     ATTESTD_TRY(const ByteView magic, in.bytes(kMagic.size(), "magic"));
-    if (!equal(magic, as_bytes(kMagic))) return corrupt("the file does not start as a key slot does");
+    if (!equal(magic, as_bytes(kMagic)))
+        return corrupt("the file does not start as a key slot does");
     ATTESTD_TRY(slot.number, in.u32le("number"));
     ATTESTD_TRY(const std::uint16_t kind, in.u16le("kind"));
     slot.kind = static_cast<SlotKind>(kind);
@@ -37,7 +40,8 @@ Result<Slot> read_slot(Reader in, ByteView file) {
     const std::size_t digested_len = in.offset();
     ATTESTD_TRY(const Sha256 digest, in.array<sizeof(Sha256)>("digest"));
     ATTESTD_CHECK(in.finish("slot"));
-    if (digest != sha256(file.first(digested_len))) return corrupt("its digest is wrong: the file is damaged");
+    if (digest != sha256(file.first(digested_len)))
+        return corrupt("its digest is wrong: the file is damaged");
     return slot;
 }
 
@@ -63,7 +67,8 @@ std::optional<std::uint32_t> slot_number(std::string_view file) noexcept {
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     const bool canonical = digits == "0" || !digits.starts_with('0');
-    if (error != std::errc{} || end != digits.data() + digits.size() || !canonical || number >= kMaxSlots) {
+    if (error != std::errc{} || end != digits.data() + digits.size() || !canonical ||
+        number >= kMaxSlots) {
         return std::nullopt;
     }
     return number;
@@ -99,9 +104,8 @@ Result<Secret> unwrap(const Slot& slot, const Secret& slot_key) {
     if (slot_key.size() != kKeyLen) return fail(Errc::store_slot, "a slot's key is 32 bytes");
     ATTESTD_TRY(const SealKey key, SealKey::derive(slot_key, slot.salt, kInfo));
     ATTESTD_TRY(Secret store_key, Secret::zeroed(kKeyLen));
-    const auto opened = store_key.fill([&](std::span<std::uint8_t> to) {
-        return key.open(slot.head, slot.wrapped, {to});
-    });
+    const auto opened = store_key.fill(
+        [&](std::span<std::uint8_t> to) { return key.open(slot.head, slot.wrapped, {to}); });
     if (!opened) return fail(Errc::store_locked, "the key is not the one that closed it");
     return store_key;
 }

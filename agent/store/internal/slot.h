@@ -7,13 +7,14 @@
 //   30  32  salt
 //   62   2  length n of params
 //   64   n  params: what the kind needs to find its key again
-//       48  AES-256-GCM of the store key (32) and tag (16), key and nonce by HKDF(slot's key, salt);
+//       48  AES-256-GCM of the store key (32) and tag (16), key and nonce by HKDF(slot's key,
+//       salt);
 //           everything before is authenticated too
 //       32  HMAC under a key from the store key over everything before
 //       32  SHA-256 of everything before
-// The tag keeps a slot from opening with anything changed. The HMAC lets an open store vouch for the
-// slots that it was not opened with. The plain digest protects nothing: it tells a damaged file from
-// the wrong key, so that a person looks in the right place. Numbers are little-endian.
+// The tag keeps a slot from opening with anything changed. The HMAC lets an open store vouch for
+// the slots that it was not opened with. The plain digest protects nothing: it tells a damaged file
+// from the wrong key, so that a person looks in the right place. Numbers are little-endian.
 #pragma once
 
 #include <optional>
@@ -26,7 +27,8 @@ namespace attestd::store {
 inline constexpr std::uint32_t kMaxSlots = 32;
 inline constexpr std::size_t kSlotHeadLen = 64;
 inline constexpr std::size_t kWrappedLen = kKeyLen + kTagLen;
-inline constexpr std::size_t kMaxSlotLen = kSlotHeadLen + kMaxSlotParamsLen + kWrappedLen + 2 * sizeof(Sha256);
+inline constexpr std::size_t kMaxSlotLen =
+    kSlotHeadLen + kMaxSlotParamsLen + kWrappedLen + 2 * sizeof(Sha256);
 
 struct Slot {
     std::uint32_t number;
@@ -51,8 +53,8 @@ struct Slot {
 /// The file for slot `number`, closed with `slot_key`. `random` is fresh from the generator.
 /// Errc::store_slot for params that are too long, Errc::crypto_failed, Errc::memory_locked.
 [[nodiscard]] Result<Bytes> write_slot(const StoreKeys& keys, const Secret& store_key,
-                                       std::uint32_t number, SlotKind kind, const NewSlotKey& slot_key,
-                                       const Salt& random);
+                                       std::uint32_t number, SlotKind kind,
+                                       const NewSlotKey& slot_key, const Salt& random);
 
 /// The store key. Errc::store_locked when `slot_key` is not the one that closed the slot.
 [[nodiscard]] Result<Secret> unwrap(const Slot& slot, const Secret& slot_key);

@@ -63,7 +63,8 @@ class ScriptedServer {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         std::memcpy(address.sun_path, path().c_str(), path().size());
-        REQUIRE(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+        REQUIRE(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address),
+                       sizeof address) == 0);
         REQUIRE(::listen(listener_.get(), 4) == 0);
         thread_ = std::thread([this, run = std::move(script)] {
             for (;;) {
@@ -90,8 +91,10 @@ class ScriptedServer {
 };
 
 /// A complete answer with a stated length.
-inline std::string answer(std::string_view status, std::string_view body, std::string_view more_fields = "") {
-    return "HTTP/1.1 " + std::string(status) + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+inline std::string answer(std::string_view status, std::string_view body,
+                          std::string_view more_fields = "") {
+    return "HTTP/1.1 " + std::string(status) +
+           "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
            std::string(more_fields) + "\r\n" + std::string(body);
 }
 

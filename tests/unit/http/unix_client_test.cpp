@@ -12,9 +12,12 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kSmall = 1000;  // the body limit in these tests
 
-UnixClient::Deadline in(std::chrono::milliseconds time) { return std::chrono::steady_clock::now() + time; }
+UnixClient::Deadline in(std::chrono::milliseconds time) {
+    return std::chrono::steady_clock::now() + time;
+}
 
-// A server that answers `text` to every request, then closes; or waits for the client to close first.
+// A server that answers `text` to every request, then closes; or waits for the client to close
+// first.
 enum class Then { close, wait };
 ScriptedServer answering(std::string text, Then then = Then::wait) {
     return ScriptedServer([text = std::move(text), then](Peer& peer) {
@@ -32,7 +35,8 @@ std::string text_of(const Secret& secret) {
 
 TEST_CASE("client: status, fields and body of an answer", "[http]") {
     const ScriptedServer server = answering(answer(
-        "200 OK", "hello", "Content-Type: application/json\r\nETag: \"7\"\r\nRetry-After: 3\r\nX-Other: y\r\n"));
+        "200 OK", "hello",
+        "Content-Type: application/json\r\nETag: \"7\"\r\nRetry-After: 3\r\nX-Other: y\r\n"));
     const auto got = UnixClient(server.path()).exchange({}, in(5s));
     REQUIRE_OK(got);
     CHECK(got->head.status == 200);
@@ -43,7 +47,8 @@ TEST_CASE("client: status, fields and body of an answer", "[http]") {
 }
 
 TEST_CASE("client: an answer of any status is an answer", "[http]") {
-    const std::string status = GENERATE("204 No Content", "304 Not Modified", "404 Not Found", "503 Busy");
+    const std::string status =
+        GENERATE("204 No Content", "304 Not Modified", "404 Not Found", "503 Busy");
     const bool bodiless = status[0] == '2' || status[0] == '3';
     const ScriptedServer server =
         answering(bodiless ? "HTTP/1.1 " + status + "\r\n\r\n" : answer(status, "why"));
@@ -54,9 +59,10 @@ TEST_CASE("client: an answer of any status is an answer", "[http]") {
 }
 
 TEST_CASE("client: a body that ends with the connection, or comes in chunks, is whole", "[http]") {
-    const std::string text = GENERATE(std::string("HTTP/1.0 200 OK\r\n\r\nhello"),
-                                      std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                                                  "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"));
+    const std::string text =
+        GENERATE(std::string("HTTP/1.0 200 OK\r\n\r\nhello"),
+                 std::string("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                             "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"));
     const ScriptedServer server = answering(text, Then::close);
     const UnixClient client(server.path(), kSmall);
     const auto plain = client.exchange({}, in(5s));
@@ -67,7 +73,8 @@ TEST_CASE("client: a body that ends with the connection, or comes in chunks, is 
     CHECK(text_of(secret->body) == "hello");
 }
 
-TEST_CASE("client: what is sent is one request with its fields, and the body byte for byte", "[http]") {
+TEST_CASE("client: what is sent is one request with its fields, and the body byte for byte",
+          "[http]") {
     std::string seen;
     {
         const ScriptedServer server([&](Peer& peer) {
@@ -85,16 +92,18 @@ TEST_CASE("client: what is sent is one request with its fields, and the body byt
         request.body = body;
         REQUIRE_OK(UnixClient(server.path()).exchange(request, in(5s)));
     }
-    CHECK(seen == std::string("PUT /v1/x?y=z HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-                              "Accept: application/json\r\nIf-None-Match: \"7\"\r\n"
-                              "Content-Type: application/octet-stream\r\nContent-Length: 6\r\n\r\n") +
-                      std::string("a\0\r\n\xffz", 6));
+    CHECK(seen ==
+          std::string("PUT /v1/x?y=z HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                      "Accept: application/json\r\nIf-None-Match: \"7\"\r\n"
+                      "Content-Type: application/octet-stream\r\nContent-Length: 6\r\n\r\n") +
+              std::string("a\0\r\n\xffz", 6));
 }
 
 TEST_CASE("client: an answer byte by byte is put together", "[http]") {
     const ScriptedServer server([](Peer& peer) {
         peer.read_request();
-        for (const char c : answer("200 OK", "hello", "Content-Type: text/plain\r\n")) peer.send({&c, 1});
+        for (const char c : answer("200 OK", "hello", "Content-Type: text/plain\r\n"))
+            peer.send({&c, 1});
         peer.wait_for_close();
     });
     const UnixClient client(server.path());
@@ -127,20 +136,33 @@ TEST_CASE("client: what is not one complete answer is refused with its own code"
         {"another HTTP", "HTTP/2 200 OK\r\n\r\n", Errc::protocol},
         {"head cut", "HTTP/1.1 200 OK\r\nContent-Le", Errc::protocol},
         {"body cut", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", Errc::protocol},
-        {"chunk cut", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", Errc::protocol},
-        {"last chunk missing", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", Errc::protocol},
-        {"bad chunk length", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n", Errc::protocol},
+        {"chunk cut", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+         Errc::protocol},
+        {"last chunk missing",
+         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", Errc::protocol},
+        {"bad chunk length",
+         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n",
+         Errc::protocol},
         {"bad length", "HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", Errc::protocol},
-        {"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", Errc::protocol},
+        {"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+         Errc::protocol},
         {"bytes behind it", answer("200 OK", "hello") + "more", Errc::protocol},
         {"a second answer", answer("200 OK", "hello") + answer("200 OK", "hello"), Errc::protocol},
         {"an interim answer", "HTTP/1.1 100 Continue\r\n\r\n", Errc::protocol},
-        {"body over the limit, said so", answer("200 OK", std::string(kSmall + 1, 'x')), Errc::too_large},
-        {"body over the limit, in a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + std::string(kSmall + 1, 'x') + "\r\n0\r\n\r\n", Errc::too_large},
-        {"body over the limit, to the end", "HTTP/1.1 200 OK\r\n\r\n" + std::string(kSmall + 1, 'x'), Errc::too_large},
-        {"length beyond 64 bits", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n", Errc::protocol},
-        {"length of 2^63", "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\n", Errc::too_large},
-        {"head over the limit", "HTTP/1.1 200 OK\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n", Errc::too_large},
+        {"body over the limit, said so", answer("200 OK", std::string(kSmall + 1, 'x')),
+         Errc::too_large},
+        {"body over the limit, in a chunk",
+         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" +
+             std::string(kSmall + 1, 'x') + "\r\n0\r\n\r\n",
+         Errc::too_large},
+        {"body over the limit, to the end",
+         "HTTP/1.1 200 OK\r\n\r\n" + std::string(kSmall + 1, 'x'), Errc::too_large},
+        {"length beyond 64 bits",
+         "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n", Errc::protocol},
+        {"length of 2^63", "HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775808\r\n\r\n",
+         Errc::too_large},
+        {"head over the limit", "HTTP/1.1 200 OK\r\nX: " + std::string(20'000, 'x') + "\r\n\r\n",
+         Errc::too_large},
     }));
     INFO(row.name);
     const ScriptedServer server = answering(row.text, Then::close);
@@ -161,9 +183,18 @@ TEST_CASE("client: a slow, silent or endless service ends at the deadline", "[ht
     };
     const auto row = GENERATE(values<Row>({
         {"silent", [](Peer& peer) { peer.wait_for_close(); }},
-        {"stops in the head", [](Peer& peer) { peer.send("HTTP/1.1 200 OK\r\n"); peer.wait_for_close(); }},
-        {"stops in the body", [](Peer& peer) { peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"); peer.wait_for_close(); }},
-        {"drips", [](Peer& peer) {
+        {"stops in the head",
+         [](Peer& peer) {
+             peer.send("HTTP/1.1 200 OK\r\n");
+             peer.wait_for_close();
+         }},
+        {"stops in the body",
+         [](Peer& peer) {
+             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+             peer.wait_for_close();
+         }},
+        {"drips",
+         [](Peer& peer) {
              if (!peer.send("HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n")) return;
              while (peer.send("x")) std::this_thread::sleep_for(10ms);
          }},
@@ -205,7 +236,8 @@ TEST_CASE("client: an answer given before the body was read is still the answer"
     request.method = "PUT";
     request.body = body;
     const auto got = UnixClient(server.path()).exchange(request, in(5s));
-    // The kernel may drop the answer with the connection; then it is unavailable, never anything else.
+    // The kernel may drop the answer with the connection; then it is unavailable, never anything
+    // else.
     if (got) {
         CHECK(got->head.status == 413);
     } else {
@@ -237,11 +269,14 @@ TEST_CASE("client: a full backlog ends at the deadline", "[http]") {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.c_str(), path.size());
-    REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+            0);
     REQUIRE(::listen(listener.get(), 0) == 0);
-    // Nobody accepts: the first fills the backlog and waits for an answer, the second cannot connect.
+    // Nobody accepts: the first fills the backlog and waits for an answer, the second cannot
+    // connect.
     const Fd first(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    REQUIRE(::connect(first.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(::connect(first.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
+            0);
     REQUIRE_ERRC(Errc::timed_out, UnixClient(path).exchange({}, in(200ms)));
 }
 
@@ -269,12 +304,14 @@ TEST_CASE("client: a request that could become two is refused as bad_value", "[h
 }
 
 TEST_CASE("client: a path that no socket can have is refused as bad_value", "[http]") {
-    for (const std::string& path : {std::string(), std::string(108, 'x'), std::string("/a\0b", 4)}) {
+    for (const std::string& path :
+         {std::string(), std::string(108, 'x'), std::string("/a\0b", 4)}) {
         REQUIRE_ERRC(Errc::bad_value, UnixClient(path).exchange({}, in(1s)));
     }
 }
 
-TEST_CASE("client: no room in the memory for secrets is memory_locked, and room comes back", "[http]") {
+TEST_CASE("client: no room in the memory for secrets is memory_locked, and room comes back",
+          "[http]") {
     const ScriptedServer server = answering(answer("200 OK", std::string(1 << 20, 'x')));
     const UnixClient client(server.path());
     {

@@ -56,7 +56,8 @@ TEST_CASE("external: a key is asked for with its fields, and read", "[platform]"
         });
         ExternalPlatform platform(server.path());
         const auto key = platform.derive_key(
-            {.guest_field_select = 9, .vmpl = 1, .guest_svn = 3, .tcb_version = 0x0807060504030201}, soon());
+            {.guest_field_select = 9, .vmpl = 1, .guest_svn = 3, .tcb_version = 0x0807060504030201},
+            soon());
         REQUIRE_OK(key);
         Bytes want;
         for (std::uint8_t i = 1; i <= 32; ++i) want.push_back(i);
@@ -64,7 +65,10 @@ TEST_CASE("external: a key is asked for with its fields, and read", "[platform]"
     }
     CHECK_THAT(seen, ContainsSubstring("POST /v1/derive-key HTTP/1.1"));
     // tcb_version as its bytes stand in a report: the lowest first.
-    CHECK_THAT(seen, ContainsSubstring(R"({"guest_field_select": 9, "vmpl": 1, "guest_svn": 3, "tcb_version": "0102030405060708"})"));
+    CHECK_THAT(
+        seen,
+        ContainsSubstring(
+            R"({"guest_field_select": 9, "vmpl": 1, "guest_svn": 3, "tcb_version": "0102030405060708"})"));
 }
 
 TEST_CASE("external: an answer that is no key is platform.failed", "[platform]") {
@@ -73,7 +77,7 @@ TEST_CASE("external: an answer that is no key is platform.failed", "[platform]")
         std::string body;
     };
     const std::string key(kKey);
-    const auto row = GENERATE_COPY(values<Row>({
+    const auto row = GENERATE_REF(values<Row>({
         {"empty", ""},
         {"not JSON", "hello"},
         {"no object", "\"" + key + "\""},
@@ -101,10 +105,12 @@ TEST_CASE("external: no error about a key quotes it", "[platform]") {
     const auto key = parse_key_answer(secret_of(body));
     REQUIRE_FALSE(key);
     CHECK(key.error().detail.find(kKey.substr(0, 8)) == std::string::npos);
-    CHECK(parse_key_answer(secret_of("\n\t {\"key\"\n:\"" + std::string(kKey) + "\"}")).has_value());
+    CHECK(
+        parse_key_answer(secret_of("\n\t {\"key\"\n:\"" + std::string(kKey) + "\"}")).has_value());
 }
 
-TEST_CASE("external: a refusal keeps the plug-in's words, and 'unsupported' its meaning", "[platform]") {
+TEST_CASE("external: a refusal keeps the plug-in's words, and 'unsupported' its meaning",
+          "[platform]") {
     struct Row {
         const char* name;
         std::string text;
@@ -112,8 +118,15 @@ TEST_CASE("external: a refusal keeps the plug-in's words, and 'unsupported' its 
         const char* words;
     };
     const auto row = GENERATE(values<Row>({
-        {"unsupported", answer("501 Not Implemented", R"({"code": "platform.unsupported", "detail": "TDX has no such key"})"), Errc::platform_unsupported, "TDX has no such key"},
-        {"failed", answer("500 Oops", R"({"code": "platform.failed", "title": "x", "status": 500, "detail": "firmware 0x16"})"), Errc::platform_failed, "firmware 0x16"},
+        {"unsupported",
+         answer("501 Not Implemented",
+                R"({"code": "platform.unsupported", "detail": "TDX has no such key"})"),
+         Errc::platform_unsupported, "TDX has no such key"},
+        {"failed",
+         answer(
+             "500 Oops",
+             R"({"code": "platform.failed", "title": "x", "status": 500, "detail": "firmware 0x16"})"),
+         Errc::platform_failed, "firmware 0x16"},
         {"no document", answer("500 Oops", "sorry"), Errc::platform_failed, "500"},
         {"success of another kind", answer("202 Accepted", "{}"), Errc::platform_failed, "202"},
     }));
@@ -126,12 +139,15 @@ TEST_CASE("external: a refusal keeps the plug-in's words, and 'unsupported' its 
     REQUIRE_ERRC(row.want, platform.collect({}, soon()));
 }
 
-TEST_CASE("external: a plug-in that is absent, slow or broken keeps the client's code", "[platform]") {
+TEST_CASE("external: a plug-in that is absent, slow or broken keeps the client's code",
+          "[platform]") {
     TempDir dir;
     ExternalPlatform absent((dir / "nobody").string());
     REQUIRE_ERRC(Errc::unavailable, absent.collect({}, soon()));
     const ScriptedServer silent([](Peer& peer) { peer.wait_for_close(); });
-    REQUIRE_ERRC(Errc::timed_out, ExternalPlatform(silent.path()).collect({}, std::chrono::steady_clock::now() + 100ms));
+    REQUIRE_ERRC(
+        Errc::timed_out,
+        ExternalPlatform(silent.path()).collect({}, std::chrono::steady_clock::now() + 100ms));
     const ScriptedServer broken = plug_in("garbage\r\n\r\n");
     REQUIRE_ERRC(Errc::protocol, ExternalPlatform(broken.path()).derive_key({}, soon()));
 }
@@ -150,8 +166,10 @@ TEST_CASE("external: an answer that is no evidence is platform.failed", "[platfo
         {"evidence of another kind", R"({"tee": "snp", "evidence": "AAAA"})"},
         {"quote of another kind", R"({"tee": "tdx", "evidence": "AAAA"})"},
         {"unknown member", R"({"tee": "snp", "evidence": "AAAA", "x": 1})"},
-        {"its own word on report data", R"({"tee": "snp", "evidence": "AAAA", "report_data": "00"})"},
-        {"endorsements not a list", R"({"tee": "snp", "evidence": "AAAA", "endorsements": "AAAA"})"},
+        {"its own word on report data",
+         R"({"tee": "snp", "evidence": "AAAA", "report_data": "00"})"},
+        {"endorsements not a list",
+         R"({"tee": "snp", "evidence": "AAAA", "endorsements": "AAAA"})"},
         {"endorsement not base64", R"({"tee": "snp", "evidence": "AAAA", "endorsements": ["*"]})"},
         {"event log not text", R"({"tee": "snp", "evidence": "AAAA", "event_log": 1})"},
     }));
@@ -168,7 +186,8 @@ TEST_CASE("external: evidence must carry the report data that was asked for", "[
     asked[63] = 2;
     const Bytes report = snp_report_with(asked);
     const ScriptedServer server = plug_in(answer(
-        "200 OK", evidence_answer("snp", report, R"(, "endorsements": ["AQI="], "event_log": "Aw==")")));
+        "200 OK",
+        evidence_answer("snp", report, R"(, "endorsements": ["AQI="], "event_log": "Aw==")")));
     ExternalPlatform platform(server.path());
     const auto evidence = platform.collect(asked, soon());
     REQUIRE_OK(evidence);
@@ -188,7 +207,8 @@ TEST_CASE("external: evidence must carry the report data that was asked for", "[
 TEST_CASE("external: a report called a quote, and the reverse, is platform.failed", "[platform]") {
     NEED_VECTORS(vectors, "snp/cases/genoa-v3-vcek");
     static_cast<void>(vectors);
-    const ScriptedServer server = plug_in(answer("200 OK", evidence_answer("tdx", snp_report_with({}))));
+    const ScriptedServer server =
+        plug_in(answer("200 OK", evidence_answer("tdx", snp_report_with({}))));
     REQUIRE_ERRC(Errc::platform_failed, ExternalPlatform(server.path()).collect({}, soon()));
 }
 

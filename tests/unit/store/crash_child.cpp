@@ -1,9 +1,10 @@
-// What crash_test.cpp runs and kills: one operation on the store at a path. A program of its own, since
-// memory for secrets does not live on in a forked child.
+// What crash_test.cpp runs and kills: one operation on the store at a path. A program of its own,
+// since memory for secrets does not live on in a forked child.
 //
 //   store-crash-child create|put|replace-slot|put-loop PATH VERSION
-// It stops itself (SIGSTOP) when it is about to begin, and exits 0 when the operation was acknowledged.
-// put-loop puts one version after the other and writes each acknowledged number to standard output.
+// It stops itself (SIGSTOP) when it is about to begin, and exits 0 when the operation was
+// acknowledged. put-loop puts one version after the other and writes each acknowledged number to
+// standard output.
 #include <unistd.h>
 
 #include <charconv>
@@ -34,7 +35,8 @@ Result<SealedStore> open(const char* path) {
 
 Result<void> create(const char* path) {
     ATTESTD_TRY(const RecoveryKeyPair pair, make_recovery_key(RecoveryAlgorithm::x25519));
-    ATTESTD_TRY(RecoverySlotKey recovery, RecoverySlotKey::from_public_pem(as_bytes(pair.public_pem)));
+    ATTESTD_TRY(RecoverySlotKey recovery,
+                RecoverySlotKey::from_public_pem(as_bytes(pair.public_pem)));
     ATTESTD_TRY(auto folder, DiskFolder::open(path, MissingFolder::make));
     const std::vector<SlotKey*> slots{&snp, &recovery};
     ATTESTD_CHECK(SealedStore::create(std::move(folder), slots, MeasuredImage::stated));
@@ -79,7 +81,8 @@ int main(int argc, char** argv) {
     std::uint64_t version = 0;
     if (argc != 4) return usage;
     const std::string_view digits = argv[3];
-    if (std::from_chars(digits.data(), digits.data() + digits.size(), version).ec != std::errc{}) return usage;
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), version).ec != std::errc{})
+        return usage;
     std::raise(SIGSTOP);
     return run(argv[1], argv[2], version) ? acknowledged : failed;
 }

@@ -1,9 +1,10 @@
 // Kill -9 at any instant: nothing acknowledged is lost, nothing half-written stays.
 //
-// A child process is stopped at each of its system calls by ptrace and killed there, one run for each
-// call: no point between two changes of the disk is left out. Another test kills at random instants,
-// without ptrace. What a power failure does with unsynced data cannot be shown so; instead the order of
-// the calls is checked (content synced before the rename, folder synced after it).
+// A child process is stopped at each of its system calls by ptrace and killed there, one run for
+// each call: no point between two changes of the disk is left out. Another test kills at random
+// instants, without ptrace. What a power failure does with unsynced data cannot be shown so;
+// instead the order of the calls is checked (content synced before the rename, folder synced after
+// it).
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
@@ -108,7 +109,8 @@ Ending run_traced(const Operation& operation, std::size_t kill_at) {
 
 }  // namespace
 
-TEST_CASE("crash: a put killed at each system call leaves the old value or the new", "[store][crash]") {
+TEST_CASE("crash: a put killed at each system call leaves the old value or the new",
+          "[store][crash]") {
     StoreFixture f;
     { REQUIRE_OK(f.create().put(name_of("a"), secret_of("value 1"))); }
     std::uint64_t version = 1;
@@ -132,7 +134,8 @@ TEST_CASE("crash: a put killed at each system call leaves the old value or the n
     CHECK(num_kills > 20);  // the loop did stop a put, and in many places
 }
 
-TEST_CASE("crash: making a store killed at each system call leaves none or a whole one", "[store][crash]") {
+TEST_CASE("crash: making a store killed at each system call leaves none or a whole one",
+          "[store][crash]") {
     StoreFixture f;
     std::size_t num_none = 0, num_whole = 0;
     for (bool killed = true; killed;) {
@@ -158,7 +161,8 @@ TEST_CASE("crash: making a store killed at each system call leaves none or a who
     CHECK(num_whole > 5);
 }
 
-TEST_CASE("crash: replacing a slot killed at each system call leaves one that opens", "[store][crash]") {
+TEST_CASE("crash: replacing a slot killed at each system call leaves one that opens",
+          "[store][crash]") {
     StoreFixture f;
     const std::filesystem::path original = f.dir / "original";
     { REQUIRE_OK(f.create().put(name_of("a"), secret_of("x"))); }
@@ -183,14 +187,16 @@ TEST_CASE("crash: replacing a slot killed at each system call leaves one that op
     CHECK(num_kills > 20);
 }
 
-TEST_CASE("crash: content is synced before it gets its name, and the folder after", "[store][crash]") {
+TEST_CASE("crash: content is synced before it gets its name, and the folder after",
+          "[store][crash]") {
     StoreFixture f;
     { REQUIRE(f.create().slots().has_value()); }
     const Ending ending = run_traced({"put", f.path(), "1"}, kNever);
     if (!ending.traced) ATTESTD_SKIP("ptrace is not allowed here");
     std::vector<long> order;
     for (const long call : ending.syscalls) {
-        if (call == SYS_fsync || call == SYS_renameat || call == SYS_renameat2) order.push_back(call);
+        if (call == SYS_fsync || call == SYS_renameat || call == SYS_renameat2)
+            order.push_back(call);
     }
     REQUIRE(order.size() == 3);
     CHECK(order[0] == SYS_fsync);
@@ -198,7 +204,8 @@ TEST_CASE("crash: content is synced before it gets its name, and the folder afte
     CHECK(order[2] == SYS_fsync);
 }
 
-TEST_CASE("crash: kill -9 at random instants loses nothing that was acknowledged", "[store][crash]") {
+TEST_CASE("crash: kill -9 at random instants loses nothing that was acknowledged",
+          "[store][crash]") {
     constexpr int kRounds = 40;
     StoreFixture f;
     { REQUIRE_OK(f.create().put(name_of("a"), secret_of("value 1"))); }
@@ -225,7 +232,8 @@ TEST_CASE("crash: kill -9 at random instants loses nothing that was acknowledged
         REQUIRE(::waitpid(pid, &status, 0) == pid);
         REQUIRE(WIFSIGNALED(status));
         std::uint64_t acknowledged = newest, version = 0;
-        while (::read(acks.get(), &version, sizeof version) == sizeof version) acknowledged = version;
+        while (::read(acks.get(), &version, sizeof version) == sizeof version)
+            acknowledged = version;
 
         INFO("round " << round);
         const auto got = f.open().get(name_of("a"));

@@ -27,10 +27,10 @@ class FakeMachine final : public Platform {
     [[nodiscard]] Result<Secret> derive_key(const DerivedKeyRequest& request, Deadline) override {
         ++num_requests;
         if (broken) return fail(*broken, "the machine is told to fail");
-        const std::string asked = fmt::format("{}/{}/{}/{}", request.guest_field_select, request.vmpl,
-                                              request.guest_svn, request.tcb_version);
-        return Secret::copy_of(sha256({as_bytes(chip), as_bytes("\n"), as_bytes(image), as_bytes("\n"),
-                                       as_bytes(asked)}));
+        const std::string asked = fmt::format("{}/{}/{}/{}", request.guest_field_select,
+                                              request.vmpl, request.guest_svn, request.tcb_version);
+        return Secret::copy_of(sha256(
+            {as_bytes(chip), as_bytes("\n"), as_bytes(image), as_bytes("\n"), as_bytes(asked)}));
     }
 };
 

@@ -103,7 +103,8 @@ TEST_CASE("folder: a second opener is told that it is busy, until the first clos
     REQUIRE_OK(open_at_path(path));
 }
 
-TEST_CASE("folder: others who may write, or another owner, make it refused as io.access-denied", "[store]") {
+TEST_CASE("folder: others who may write, or another owner, make it refused as io.access-denied",
+          "[store]") {
     TempDir dir;
     const fs::path path = make_private(dir);
     for (const auto who : {fs::perms::group_write, fs::perms::others_write}) {
@@ -128,8 +129,9 @@ TEST_CASE("folder: half-written files of a crash are gone after opening, others 
     CHECK(folder->list().value() == std::vector<std::string>{"notes", "record-1"});
 }
 
-TEST_CASE("folder: what is not a regular file of the right size is store.corrupt, and never waited for",
-          "[store]") {
+TEST_CASE(
+    "folder: what is not a regular file of the right size is store.corrupt, and never waited for",
+    "[store]") {
     TempDir dir;
     const fs::path path = make_private(dir);
     auto folder = folder_at(path);
@@ -185,7 +187,9 @@ TEST_CASE("folder: a read-only disk is io.failed when it is opened", "[store]") 
     const int status = in_child([&] {
         if (!mount_tmpfs(path, "64k")) return kCannotMount;
         if (!open_at_path(path)) return 1;  // makes the lock file
-        if (::mount(nullptr, path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, nullptr) != 0) return 2;
+        if (::mount(nullptr, path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV,
+                    nullptr) != 0)
+            return 2;
         const auto folder = open_at_path(path);
         return folder ? 3 : code_of(folder.error().code);
     });

@@ -20,8 +20,8 @@ Salt salt_of(std::uint8_t byte) {
     return salt;
 }
 
-Bytes sealed(const StoreKeys& keys, std::string_view name, std::uint64_t version, std::string_view value,
-             std::uint8_t random = 7) {
+Bytes sealed(const StoreKeys& keys, std::string_view name, std::uint64_t version,
+             std::string_view value, std::uint8_t random = 7) {
     return seal_record(keys, name_of(name), version, secret_of(value), salt_of(random)).value();
 }
 
@@ -78,7 +78,8 @@ TEST_CASE("record: another store's key does not open it", "[store]") {
     REQUIRE_ERRC(Errc::store_corrupt, open_record(keys_from(2), good));
 }
 
-TEST_CASE("record: its bytes show neither name nor value, and its size hides short lengths", "[store]") {
+TEST_CASE("record: its bytes show neither name nor value, and its size hides short lengths",
+          "[store]") {
     const StoreKeys keys = keys_from(1);
     const Bytes a = sealed(keys, "db/password", 1, "correct horse battery staple");
     CHECK(as_text(a).find("db/password") == std::string_view::npos);
@@ -88,7 +89,8 @@ TEST_CASE("record: its bytes show neither name nor value, and its size hides sho
     CHECK(a.size() == kMinRecordLen);
 }
 
-TEST_CASE("record: with the random generator stuck, different content still has different salts", "[store]") {
+TEST_CASE("record: with the random generator stuck, different content still has different salts",
+          "[store]") {
     const StoreKeys keys = keys_from(1);
     std::set<Bytes> salts;
     salts.insert(to_bytes(salt_in(sealed(keys, "a", 1, "one"))));
@@ -101,17 +103,21 @@ TEST_CASE("record: with the random generator stuck, different content still has 
     CHECK(sealed(keys, "a", 1, "one") == sealed(keys, "a", 1, "one"));
 }
 
-TEST_CASE("record: with fresh random bytes, the same content has another salt and ciphertext", "[store]") {
+TEST_CASE("record: with fresh random bytes, the same content has another salt and ciphertext",
+          "[store]") {
     const StoreKeys keys = keys_from(1);
     const Bytes one = sealed(keys, "a", 1, "same", /*random=*/1);
     const Bytes two = sealed(keys, "a", 1, "same", /*random=*/2);
     CHECK_FALSE(equal(salt_in(one), salt_in(two)));
-    CHECK_FALSE(equal(ByteView(one).subspan(kRecordHeadLen), ByteView(two).subspan(kRecordHeadLen)));
+    CHECK_FALSE(
+        equal(ByteView(one).subspan(kRecordHeadLen), ByteView(two).subspan(kRecordHeadLen)));
 }
 
 TEST_CASE("record: the salt tells nothing without the store key", "[store]") {
-    // It is a MAC under a key of the store: equal messages and randoms in two stores have unlike salts.
-    CHECK_FALSE(equal(salt_in(sealed(keys_from(1), "a", 1, "one")), salt_in(sealed(keys_from(2), "a", 1, "one"))));
+    // It is a MAC under a key of the store: equal messages and randoms in two stores have unlike
+    // salts.
+    CHECK_FALSE(equal(salt_in(sealed(keys_from(1), "a", 1, "one")),
+                      salt_in(sealed(keys_from(2), "a", 1, "one"))));
 }
 
 TEST_CASE("store keys: each purpose has its own key", "[store]") {
@@ -130,26 +136,31 @@ TEST_CASE("HKDF: RFC 5869 test case 1", "[store]") {
     const std::string info("\xf0\xf1\xf2\xf3\xf4\xf5\xf6\xf7\xf8\xf9");
     const auto out = hkdf(ikm, salt, info, 42);
     REQUIRE_OK(out);
-    const Bytes want{0x3c, 0xb2, 0x5f, 0x25, 0xfa, 0xac, 0xd5, 0x7a, 0x90, 0x43, 0x4f, 0x64, 0xd0, 0x36,
-                     0x2f, 0x2a, 0x2d, 0x2d, 0x0a, 0x90, 0xcf, 0x1a, 0x5a, 0x4c, 0x5d, 0xb0, 0x2d, 0x56,
-                     0xec, 0xc4, 0xc5, 0xbf, 0x34, 0x00, 0x72, 0x08, 0xd5, 0xb8, 0x87, 0x18, 0x58, 0x65};
+    const Bytes want{0x3c, 0xb2, 0x5f, 0x25, 0xfa, 0xac, 0xd5, 0x7a, 0x90, 0x43, 0x4f,
+                     0x64, 0xd0, 0x36, 0x2f, 0x2a, 0x2d, 0x2d, 0x0a, 0x90, 0xcf, 0x1a,
+                     0x5a, 0x4c, 0x5d, 0xb0, 0x2d, 0x56, 0xec, 0xc4, 0xc5, 0xbf, 0x34,
+                     0x00, 0x72, 0x08, 0xd5, 0xb8, 0x87, 0x18, 0x58, 0x65};
     out->expose([&](ByteView bytes) { CHECK(equal(bytes, want)); });
 }
 
 TEST_CASE("HMAC: RFC 4231 test case 2", "[store]") {
-    const auto out = hmac(secret_of("Jefe"), {as_bytes("what do ya want "), as_bytes("for nothing?")});
+    const auto out =
+        hmac(secret_of("Jefe"), {as_bytes("what do ya want "), as_bytes("for nothing?")});
     REQUIRE_OK(out);
-    const Sha256 want{0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24, 0x26, 0x08, 0x95, 0x75, 0xc7,
-                      0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27, 0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43};
+    const Sha256 want{0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e, 0x6a, 0x04, 0x24,
+                      0x26, 0x08, 0x95, 0x75, 0xc7, 0x5a, 0x00, 0x3f, 0x08, 0x9d, 0x27,
+                      0x39, 0x83, 0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43};
     CHECK(*out == want);
 }
 
 TEST_CASE("seal: a wrong tag leaves nothing decrypted behind", "[store]") {
     const Secret key = Secret::copy_of(Bytes(kKeyLen, 9)).value();
-    Bytes box = SealKey::derive(key, salt_of(1), "t").value().seal({}, {as_bytes("plaintext")}).value();
+    Bytes box =
+        SealKey::derive(key, salt_of(1), "t").value().seal({}, {as_bytes("plaintext")}).value();
     box.back() ^= 1;
     Bytes out(9, 0xaa);
-    REQUIRE_ERRC(Errc::store_corrupt, SealKey::derive(key, salt_of(1), "t").value().open({}, box, {out}));
+    REQUIRE_ERRC(Errc::store_corrupt,
+                 SealKey::derive(key, salt_of(1), "t").value().open({}, box, {out}));
     CHECK(all_zero(out));
 }
 

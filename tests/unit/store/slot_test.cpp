@@ -16,7 +16,8 @@ struct Written {
     Bytes file;
 
     explicit Written(std::uint32_t number = 3, SlotKind kind = SlotKind::recovery) {
-        file = write_slot(keys, store_key, number, kind, {params, slot_key.clone().value()}, Salt{}).value();
+        file = write_slot(keys, store_key, number, kind, {params, slot_key.clone().value()}, Salt{})
+                   .value();
     }
 };
 
@@ -52,14 +53,16 @@ TEST_CASE("slot: a bit flip with the plain digest made right is still refused", 
         mutant.insert(mutant.end(), digest.begin(), digest.end());
         const auto slot = parse_slot(mutant, 3);
         if (!slot) return;  // structure already tells
-        // The store does not vouch for it; and unless only the HMAC was hit, it does not open either.
+        // The store does not vouch for it; and unless only the HMAC was hit, it does not open
+        // either.
         REQUIRE_ERRC(Errc::store_corrupt, authenticate(*slot, w.keys));
         const bool mac_only = bit / 8 >= digest_at - sizeof(Sha256);
         if (!mac_only) REQUIRE_ERRC(Errc::store_locked, unwrap(*slot, w.slot_key));
     });
 }
 
-TEST_CASE("slot: every truncation, extra byte and params length is refused as store.corrupt", "[store]") {
+TEST_CASE("slot: every truncation, extra byte and params length is refused as store.corrupt",
+          "[store]") {
     const Written w;
     const auto refused = [&](ByteView mutant, std::size_t where) {
         INFO("at " << where);
@@ -111,8 +114,8 @@ TEST_CASE("slot: file names are canonical", "[store]") {
     CHECK(slot_file(0) == "slot-0");
     CHECK(slot_number("slot-0") == 0U);
     CHECK(slot_number("slot-31") == 31U);
-    for (const char* bad : {"slot-", "slot-32", "slot-00", "slot-01", "slot--1", "slot-+1", "slot-1 ", "slot-1x",
-                            "Slot-1", "slot-4294967296", "record-1", ""}) {
+    for (const char* bad : {"slot-", "slot-32", "slot-00", "slot-01", "slot--1", "slot-+1",
+                            "slot-1 ", "slot-1x", "Slot-1", "slot-4294967296", "record-1", ""}) {
         INFO(bad);
         CHECK_FALSE(slot_number(bad).has_value());
     }
@@ -137,7 +140,8 @@ TEST_CASE("snp slot: a key without POLICY and MEASUREMENT is never asked for", "
 
     // The same in a slot that lies on the host's disk.
     Bytes params;
-    for (int i = 0; i < 8; ++i) params.push_back(static_cast<std::uint8_t>(row.request.guest_field_select >> (8 * i)));
+    for (int i = 0; i < 8; ++i)
+        params.push_back(static_cast<std::uint8_t>(row.request.guest_field_select >> (8 * i)));
     params.push_back(static_cast<std::uint8_t>(row.request.vmpl));
     params.resize(24);
     SnpSlotKey good(machine, DerivedKeyRequest{});
@@ -147,7 +151,10 @@ TEST_CASE("snp slot: a key without POLICY and MEASUREMENT is never asked for", "
 
 TEST_CASE("snp slot: what it is bound to is recorded and asked for again", "[store]") {
     FakeMachine machine;
-    const DerivedKeyRequest bound{.guest_field_select = 0b111001, .vmpl = 2, .guest_svn = 7, .tcb_version = 0x0102030405060708};
+    const DerivedKeyRequest bound{.guest_field_select = 0b111001,
+                                  .vmpl = 2,
+                                  .guest_svn = 7,
+                                  .tcb_version = 0x0102030405060708};
     SnpSlotKey maker(machine, bound);
     const auto made = maker.make();
     REQUIRE_OK(made);
@@ -202,7 +209,8 @@ TEST_CASE("recovery slot: no changed params give the key", "[store]") {
             CHECK_FALSE(*opened == made->key);
         } else {
             const Errc code = opened.error().code;
-            CHECK((code == Errc::store_corrupt || code == Errc::store_slot || code == Errc::crypto_failed));
+            CHECK((code == Errc::store_corrupt || code == Errc::store_slot ||
+                   code == Errc::crypto_failed));
         }
     });
     for_each_truncation(made->params, [&](ByteView cut, std::size_t) {

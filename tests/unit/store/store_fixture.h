@@ -1,4 +1,5 @@
-// What the tests of the sealed store share: a machine that derives keys, and stores on a real folder.
+// What the tests of the sealed store share: a machine that derives keys, and stores on a real
+// folder.
 #pragma once
 
 #include <fmt/format.h>

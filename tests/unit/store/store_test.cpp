@@ -19,7 +19,8 @@ class FaultyFolder final : public Folder {
         std::optional<Errc> list, read, replace, remove;
     };
 
-    FaultyFolder(std::unique_ptr<Folder> real, const Faults& faults) : real_(std::move(real)), faults_(faults) {}
+    FaultyFolder(std::unique_ptr<Folder> real, const Faults& faults)
+        : real_(std::move(real)), faults_(faults) {}
 
     Result<std::vector<std::string>> list() override {
         if (faults_.list) return fail(*faults_.list, "list fails");
@@ -114,13 +115,15 @@ TEST_CASE("store: a secret has 1 byte to 1 MiB", "[store]") {
     REQUIRE_ERRC(Errc::bad_value, store.put(name_of("a"), Secret()));
     REQUIRE_OK(store.put(name_of("a"), Secret::zeroed(kMaxSecretLen).value()));
     CHECK(store.get(name_of("a")).value().value.size() == kMaxSecretLen);
-    REQUIRE_ERRC(Errc::secret_too_large, store.put(name_of("a"), Secret::zeroed(kMaxSecretLen + 1).value()));
+    REQUIRE_ERRC(Errc::secret_too_large,
+                 store.put(name_of("a"), Secret::zeroed(kMaxSecretLen + 1).value()));
 }
 
 TEST_CASE("store: list gives names in order, without removed ones", "[store]") {
     StoreFixture f;
     SealedStore store = f.create();
-    for (const char* name : {"b", "a/z", "a", "gone"}) REQUIRE_OK(store.put(name_of(name), secret_of("value")));
+    for (const char* name : {"b", "a/z", "a", "gone"})
+        REQUIRE_OK(store.put(name_of(name), secret_of("value")));
     REQUIRE_OK(store.remove(name_of("gone")));
     const auto listing = store.list();
     REQUIRE_OK(listing);
@@ -244,14 +247,16 @@ TEST_CASE("store: any of its slots opens it", "[store]") {
     for (const SlotInfo& slot : slots) CHECK(slot.opened_this_time == (slot.kind == key->kind()));
 }
 
-TEST_CASE("store: another image or chip finds it locked, with the reason for each slot", "[store]") {
+TEST_CASE("store: another image or chip finds it locked, with the reason for each slot",
+          "[store]") {
     StoreFixture f;
     { REQUIRE(f.create().slots().has_value()); }
     const bool other_image = GENERATE(true, false);
     (other_image ? f.machine.image : f.machine.chip) = "another one";
     const auto store = f.open_with({&f.snp});
     REQUIRE_ERRC(Errc::store_locked, store);
-    CHECK_THAT(store.error().detail, ContainsSubstring("slot 0 (snp)") && ContainsSubstring("slot 1 (recovery)"));
+    CHECK_THAT(store.error().detail,
+               ContainsSubstring("slot 0 (snp)") && ContainsSubstring("slot 1 (recovery)"));
 }
 
 TEST_CASE("store: a platform that does not answer is not taken for a locked store", "[store]") {
@@ -262,7 +267,8 @@ TEST_CASE("store: a platform that does not answer is not taken for a locked stor
     REQUIRE_ERRC(why, f.open_with({&f.snp}));
 }
 
-TEST_CASE("store: the first-boot image is replaced by adding a slot before dropping one", "[store]") {
+TEST_CASE("store: the first-boot image is replaced by adding a slot before dropping one",
+          "[store]") {
     StoreFixture f;
     { REQUIRE_OK(f.create().put(name_of("a"), secret_of("value"))); }
     f.machine.image = "image 2";
@@ -297,17 +303,20 @@ TEST_CASE("store: the last sound slot is never dropped", "[store]") {
     SECTION("because the other one is another store's") {
         StoreFixture other;
         REQUIRE(other.create().slots().has_value());
-        fs::copy_file(other.path() / "slot-0", f.path() / "slot-0", fs::copy_options::overwrite_existing);
+        fs::copy_file(other.path() / "slot-0", f.path() / "slot-0",
+                      fs::copy_options::overwrite_existing);
         REQUIRE_ERRC(Errc::store_slot, store.drop_slot(1));
         CHECK(store.slots().value()[0].state == SlotState::damaged);
     }
 }
 
-TEST_CASE("store: platform slots are refused unless the image is stated to be measured", "[store]") {
+TEST_CASE("store: platform slots are refused unless the image is stated to be measured",
+          "[store]") {
     StoreFixture f;
     const std::vector<SlotKey*> platform{&f.snp};
     const std::vector<SlotKey*> operators{&f.recovery};
-    REQUIRE_ERRC(Errc::store_slot, SealedStore::create(folder_at(f.path()), platform, MeasuredImage::not_stated));
+    REQUIRE_ERRC(Errc::store_slot,
+                 SealedStore::create(folder_at(f.path()), platform, MeasuredImage::not_stated));
     CHECK(f.files("slot-").empty());
     {
         auto store = SealedStore::create(folder_at(f.path()), operators, MeasuredImage::not_stated);
@@ -320,11 +329,13 @@ TEST_CASE("store: platform slots are refused unless the image is stated to be me
         REQUIRE_OK(store->add_slot(f.snp));
     }
     f.machine.num_requests = 0;
-    REQUIRE_ERRC(Errc::store_locked, SealedStore::open(folder_at(f.path()), platform, MeasuredImage::not_stated));
+    REQUIRE_ERRC(Errc::store_locked,
+                 SealedStore::open(folder_at(f.path()), platform, MeasuredImage::not_stated));
     CHECK(f.machine.num_requests == 0);
 }
 
-TEST_CASE("store: every truncation and bit flip of its only slot is refused as store.corrupt", "[store]") {
+TEST_CASE("store: every truncation and bit flip of its only slot is refused as store.corrupt",
+          "[store]") {
     StoreFixture f;
     const std::vector<SlotKey*> only{&f.snp};
     { REQUIRE_OK(SealedStore::create(folder_at(f.path()), only, MeasuredImage::stated)); }
@@ -359,7 +370,9 @@ TEST_CASE("store: slots of a later version are kept and shown", "[store]") {
         class Future final : public SlotKey {
          public:
             SlotKind kind() const noexcept override { return static_cast<SlotKind>(77); }
-            Result<NewSlotKey> make() override { return NewSlotKey{Bytes{1, 2, 3}, Secret::zeroed(32).value()}; }
+            Result<NewSlotKey> make() override {
+                return NewSlotKey{Bytes{1, 2, 3}, Secret::zeroed(32).value()};
+            }
             Result<Secret> recover(ByteView) override { return fail(Errc::store_slot, "cannot"); }
         } future;
         REQUIRE_OK(store.add_slot(future));
@@ -374,7 +387,8 @@ TEST_CASE("store: slots of a later version are kept and shown", "[store]") {
 TEST_CASE("store: it holds 32 slots and no more", "[store]") {
     StoreFixture f;
     SealedStore store = f.create();
-    for (std::uint32_t number = 2; number < 32; ++number) CHECK(store.add_slot(f.recovery).value() == number);
+    for (std::uint32_t number = 2; number < 32; ++number)
+        CHECK(store.add_slot(f.recovery).value() == number);
     REQUIRE_ERRC(Errc::store_slot, store.add_slot(f.recovery));
     REQUIRE_OK(store.drop_slot(9));
     CHECK(store.add_slot(f.recovery).value() == 9);
@@ -413,20 +427,22 @@ TEST_CASE("store: a store is never made over another one", "[store]") {
         fs::remove(f.path() / "slot-1");
         REQUIRE_ERRC(Errc::not_found, f.open_with({&f.snp}));
     }
-    REQUIRE_ERRC(Errc::store_slot, SealedStore::create(folder_at(f.path()), slots, MeasuredImage::stated));
+    REQUIRE_ERRC(Errc::store_slot,
+                 SealedStore::create(folder_at(f.path()), slots, MeasuredImage::stated));
 }
 
 TEST_CASE("store: a store without a slot is not made", "[store]") {
     StoreFixture f;
-    REQUIRE_ERRC(Errc::store_slot, SealedStore::create(folder_at(f.path()), {}, MeasuredImage::stated));
+    REQUIRE_ERRC(Errc::store_slot,
+                 SealedStore::create(folder_at(f.path()), {}, MeasuredImage::stated));
 }
 
 TEST_CASE("store: each fault of the disk keeps its own code and loses nothing", "[store]") {
     StoreFixture f;
     FaultyFolder::Faults faults;
     const std::vector<SlotKey*> slots{&f.snp, &f.recovery};
-    auto store = SealedStore::create(std::make_unique<FaultyFolder>(folder_at(f.path()), faults), slots,
-                                     MeasuredImage::stated);
+    auto store = SealedStore::create(std::make_unique<FaultyFolder>(folder_at(f.path()), faults),
+                                     slots, MeasuredImage::stated);
     REQUIRE_OK(store);
     REQUIRE_OK(store->put(name_of("a"), secret_of("old")));
 
