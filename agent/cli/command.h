@@ -46,8 +46,10 @@ using Outcome = tl::expected<T, Failure>;
 /// What a command does; the value is the exit status.
 using Action = std::function<Outcome<int>()>;
 
+void add_eventlog_command(CLI::App& app, Action& chosen);
 void add_inspect_command(CLI::App& app, Action& chosen);
 void add_policy_command(CLI::App& app, Action& chosen);
+void add_measure_command(CLI::App& app, Action& chosen);
 void add_quote_command(CLI::App& app, Action& chosen);
 void add_secret_command(CLI::App& app, Action& chosen);
 void add_status_command(CLI::App& app, Action& chosen);

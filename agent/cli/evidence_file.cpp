@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxInputLen = std::size_t{1} << 20;
+constexpr std::size_t kMaxInputLen = std::size_t{16} << 20;
 constexpr std::size_t kMaxEndorsementLen = std::size_t{4} << 20;
 constexpr std::size_t kMaxFolderFiles = 4096;
 
@@ -63,7 +63,7 @@ Result<void> add_folder(Endorsements& out, const fs::path& folder) {
 }  // namespace
 
 Outcome<Bytes> read_bytes(const std::string& path) {
-    auto bytes = read_file(path, kMaxEndorsementLen);
+    auto bytes = path == "-" ? read_stdin() : read_file(path, kMaxInputLen);
     if (!bytes) return wrong_usage(std::move(bytes).error());
     return *std::move(bytes);
 }

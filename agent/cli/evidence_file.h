@@ -10,10 +10,11 @@
 
 namespace attestd::cli {
 
-/// The bytes of a file, or of standard input for "-", decoded when they are text; at most 1 MiB.
+/// The bytes of a file, or of standard input for "-", decoded when they are text; at most 16 MiB.
 [[nodiscard]] Outcome<Bytes> read_input(const std::string& path);
 
-/// The bytes of a file as they are; at most 4 MiB. Wrong usage when it cannot be read.
+/// The bytes of a file, or of standard input for "-", as they are; at most 16 MiB. Wrong usage when
+/// it cannot be read.
 [[nodiscard]] Outcome<Bytes> read_bytes(const std::string& path);
 
 /// Endorsements from files and folders. What a folder holds and is no endorsement is passed over (a

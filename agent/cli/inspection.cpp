@@ -10,6 +10,8 @@
 #include "quote/base/digest.h"
 #include "quote/base/encoding.h"
 #include "quote/base/time.h"
+#include "quote/boot/event_log.h"
+#include "quote/boot/event_text.h"
 #include "quote/intel/pck_extension.h"
 #include "quote/intel/quote.h"
 #include "quote/intel/tdreport.h"
@@ -272,6 +274,22 @@ Result<Inspection> inspect_tdreport(ByteView bytes) {
     return Inspection{"tdreport", fields_of(report), Json::object()};
 }
 
+Result<Inspection> inspect_event_log(ByteView bytes) {
+    ATTESTD_TRY(const EventLog log, parse_event_log(bytes));
+    Inspection out{log.kind == EventLogKind::cc ? "cc-event-log" : "tpm-event-log", Json::object(),
+                   Json::object()};
+    out.fields["bytes_used"] = log.bytes_used;
+    Json events = Json::array();
+    for (const BootEvent& event : log.events) {
+        events.push_back({{"register", register_name(log.kind, event.reg)},
+                          {"type", event_type_name(event.type)},
+                          {"data_trust", data_trust_name(data_trust(event))},
+                          {"text", event_text(event)}});
+    }
+    out.fields["events"] = std::move(events);
+    return out;
+}
+
 // A signed document, or the one-file collateral with both of them and the revocation lists.
 Result<Inspection> inspect_json(ByteView bytes) {
     Endorsements all;
@@ -306,6 +324,7 @@ Result<Inspection> inspect_bytes(ByteView bytes, const Endorsements& given) {
     if (bytes.size() == kTdReportLen && (bytes[0] & 0x80) != 0) return inspect_tdreport(bytes);
     if (looks_like_intel_quote(bytes)) return inspect_quote(bytes);
     if (looks_like_cert_table(bytes)) return inspect_table(bytes);
+    if (looks_like_event_log(bytes)) return inspect_event_log(bytes);
     if (looks_like_snp_report(bytes)) return inspect_report(bytes, given);
     if (bytes.size() == kTdReportLen) return inspect_tdreport(bytes);
     return fail(
