@@ -1,5 +1,7 @@
 #include "quote/x509/name.h"
 
+#include <algorithm>
+
 namespace attestd {
 namespace {
 
@@ -24,13 +26,20 @@ std::string_view* attribute(DistinguishedName& name, ByteView oid) noexcept {
     }
 }
 
+// Names end in error texts, logs and JSON: nothing that is no text, or that steers a terminal, is
+// let in.
+bool is_printable(ByteView text) noexcept {
+    return std::all_of(text.begin(), text.end(),
+                       [](std::uint8_t c) { return c >= 0x20 && c <= 0x7e; });
+}
+
 }  // namespace
 
 Result<DistinguishedName> parse_name(DerReader& in, std::string_view what) {
     DistinguishedName name;
-    ATTESTD_TRY(const DerElement whole, in.element(der::kSequence, what));
-    name.der = whole.whole;
-    DerReader rdns(whole.content);
+    const ByteView start = in.rest();
+    ATTESTD_TRY(DerReader rdns, in.sequence(what));
+    name.der = start.first(start.size() - in.rest().size());
     while (!rdns.at_end()) {
         ATTESTD_TRY(DerReader set, rdns.enter(der::kSet, what));
         ATTESTD_TRY(DerReader pair, set.sequence(what));
@@ -41,6 +50,8 @@ Result<DistinguishedName> parse_name(DerReader& in, std::string_view what) {
         if (value.tag != der::kUtf8String && value.tag != der::kPrintableString) {
             return in.fail_here(what, "a name's part is neither UTF8String nor PrintableString");
         }
+        if (!is_printable(value.content))
+            return in.fail_here(what, "a name's part is not printable ASCII");
         std::string_view* const slot = attribute(name, oid);
         if (slot == nullptr) return in.fail_here(what, "a name has a part that is not known here");
         if (!slot->empty() || value.content.empty())

@@ -20,8 +20,8 @@ struct DistinguishedName {
     }
 };
 
-/// Takes the next Name. Each attribute at most once, one for each RDN, and only the six above:
-/// Errc::bad_der.
+/// Takes the next Name. Each attribute at most once, one for each RDN, only the six above, in
+/// printable ASCII: Errc::bad_der.
 [[nodiscard]] Result<DistinguishedName> parse_name(DerReader& in, std::string_view what);
 
 }  // namespace attestd

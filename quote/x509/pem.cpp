@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "quote/base/encoding.h"
 
 namespace attestd {
@@ -39,6 +41,11 @@ tl::unexpected<Error> bad(const Lines& lines, std::string_view why) {
     return fail(Errc::bad_encoding, fmt::format("PEM, line {}: {}", lines.number(), why));
 }
 
+// Labels end in error texts and JSON.
+bool is_printable(std::string_view label) noexcept {
+    return std::all_of(label.begin(), label.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
+}
+
 // The lines of one block after its first, up to and with its END line.
 Result<Bytes> parse_body(Lines& lines, std::string_view label) {
     std::string digits;
@@ -73,6 +80,7 @@ Result<std::vector<PemBlock>> parse_pem(std::string_view text, PemStyle style) {
         if (blocks.size() == kMaxBlocks) return bad(lines, "over 64 blocks");
         PemBlock block;
         block.label = line.substr(kBegin.size(), line.size() - kBegin.size() - kDashes.size());
+        if (!is_printable(block.label)) return bad(lines, "the label is not printable ASCII");
         ATTESTD_TRY(block.der, parse_body(lines, block.label));
         blocks.push_back(std::move(block));
     }
