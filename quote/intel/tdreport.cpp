@@ -84,6 +84,9 @@ Result<LocalTdReport> parse_tdreport(ByteView bytes) {
                kTcbInfoAt + kTcbInfoLen);
     ATTESTD_CHECK(gap.zeros(gap.remaining(), "reserved"));
     ATTESTD_TRY(out.td_info, parse_td_info(Reader(td_info, kTdInfoAt)));
+    if (out.mac.version == 0 && !all_zero(out.td_info.mr_service_td)) {
+        return fail(Errc::reserved_not_zero, "mrservicetd at byte 912: must be zero in version 0");
+    }
     if (sha384(tcb_info) != out.mac.tee_tcb_info_hash) {
         return fail(Errc::bad_value,
                     "tee_tcb_info_hash at byte 32: is not the SHA-384 of bytes 256 to 494");

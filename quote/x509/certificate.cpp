@@ -38,6 +38,10 @@ Result<KeyUsage> parse_key_usage(ByteView value) {
     if (bits.content.size() < 2 || bits.content.size() > 3 || bits.content[0] > 7) {
         return in.fail_here("keyUsage", "not a BIT STRING of one to nine bits");
     }
+    // X.690 section 11.2.1: unused bits are zero. (Trailing zero bits that DER would cut off are in
+    // AMD's.)
+    if ((bits.content.back() & ((1u << bits.content[0]) - 1)) != 0)
+        return in.fail_here("keyUsage", "an unused bit is set");
     KeyUsage out;
     for (std::size_t i = 0; i < 8 * (bits.content.size() - 1); ++i) {
         if ((bits.content[1 + i / 8] >> (7 - i % 8) & 1) != 0)

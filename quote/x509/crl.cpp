@@ -7,6 +7,7 @@ namespace attestd {
 namespace {
 
 constexpr std::uint32_t kVersion2 = 1;
+constexpr std::size_t kMaxExtensions = 32;  // the vendors' lists have two
 constexpr std::array<std::uint8_t, 3> kCrlNumber{0x55, 0x1d, 0x14};
 
 }  // namespace
@@ -50,6 +51,9 @@ Result<void> Crl::parse_tbs() {
 
 Result<void> Crl::parse_entries(DerReader& in) {
     ATTESTD_TRY(DerReader list, in.sequence("revokedCertificates"));
+    // RFC 5280 section 5.1.2.6: absent when nothing is revoked.
+    if (list.at_end())
+        return in.fail_here("revokedCertificates", "the list is empty, where it must be absent");
     while (!list.at_end()) {
         ATTESTD_TRY(DerReader entry, list.sequence("revokedCertificate"));
         ATTESTD_TRY(const ByteView serial,
@@ -71,9 +75,15 @@ Result<void> Crl::parse_extensions(DerReader& in) {
     ATTESTD_TRY(DerReader outer, in.enter(der::context(0), "crlExtensions"));
     ATTESTD_TRY(DerReader list, outer.sequence("crlExtensions"));
     ATTESTD_CHECK(outer.finish("crlExtensions"));
+    std::vector<ByteView> seen;
     while (!list.at_end()) {
         ATTESTD_TRY(DerReader entry, list.sequence("crlExtension"));
         ATTESTD_TRY(const ByteView oid, entry.oid("crlExtension.extnID"));
+        const bool doubled = std::any_of(seen.begin(), seen.end(),
+                                         [&](ByteView other) { return equal(other, oid); });
+        if (doubled || seen.size() == kMaxExtensions)
+            return entry.fail_here("crlExtension", "doubled, or one of too many");
+        seen.push_back(oid);
         // A critical one may narrow what the list covers (IssuingDistributionPoint): never ignored.
         if (entry.peek() == der::kBoolean)
             return entry.fail_here("crlExtension", "critical extension is not known here");
