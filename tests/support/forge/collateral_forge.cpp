@@ -106,9 +106,12 @@ Json identities_json(const std::vector<TdxModuleIdentity>& identities) {
     return out;
 }
 
-// Dates of the synthetic levels, some time before the documents were issued.
-Time current_tcb_date(Window validity) { return validity.from - std::chrono::days(200); }
-Time old_tcb_date(Window validity) { return validity.from - std::chrono::days(800); }
+// Dates of the synthetic levels: midnights some time before the documents were issued.
+Time days_before(Window validity, std::chrono::days age) {
+    return std::chrono::floor<std::chrono::days>(validity.from) - age;
+}
+Time current_tcb_date(Window validity) { return days_before(validity, std::chrono::days(200)); }
+Time old_tcb_date(Window validity) { return days_before(validity, std::chrono::days(800)); }
 
 // Each number one lower, not below zero.
 ByteArray<16> one_lower(ByteArray<16> svns) {
