@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "config/secret_name.h"
 #include "quote/base/json.h"
 
 namespace attestd::cli {
@@ -87,6 +88,12 @@ UnixRequest json_request(std::string method, std::string target, const std::stri
     request.content_type = "application/json";
     request.body = as_bytes(json);
     return request;
+}
+
+Outcome<std::string> with_source(std::string target, const std::string& source) {
+    if (source.empty()) return target;
+    ATTESTD_CHECK(check_id(source));
+    return target + "?source=" + source;
 }
 
 }  // namespace attestd::cli

@@ -34,4 +34,9 @@ class DaemonClient final {
 [[nodiscard]] UnixRequest json_request(std::string method, std::string target,
                                        const std::string& json);
 
+inline constexpr const char* kSourceHelp = "which store, where configuration has several";
+
+/// `target` for the store that --source names; as it is when `source` is empty. Errc::bad_name.
+[[nodiscard]] Outcome<std::string> with_source(std::string target, const std::string& source);
+
 }  // namespace attestd::cli

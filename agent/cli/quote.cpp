@@ -39,7 +39,7 @@ Outcome<EvidenceDocument> from_daemon(const QuoteOptions& options, ByteView data
     ATTESTD_TRY(const Bytes answer,
                 DaemonClient(options.socket).ask(json_request("POST", "/v1/evidence", body)));
     ATTESTD_TRY(EvidenceDocument document,
-                parse_evidence_json(as_text(answer), "the daemon's answer"));
+                parse_evidence_document(as_text(answer), "the daemon's answer"));
     return document;
 }
 
@@ -50,7 +50,7 @@ Outcome<EvidenceDocument> from_platform(const QuoteOptions& options, ByteView da
     std::copy(data.begin(), data.end(), padded.begin());
     ATTESTD_TRY(Evidence evidence,
                 platform->collect(padded, std::chrono::steady_clock::now() + kPatience));
-    return EvidenceDocument{std::move(evidence), padded};
+    return EvidenceDocument{std::move(evidence), /*workload=*/"", padded};
 }
 
 Outcome<int> run_quote(const QuoteOptions& options) {

@@ -27,6 +27,7 @@ struct SecretOptions {
     std::string file = "-";
     std::string socket = kWorkloadSocket;
     std::string admin_socket = kAdminSocket;
+    std::string source;  // of a listing
     bool json = false;
 };
 
@@ -102,8 +103,9 @@ Outcome<std::string> table_of(ByteView answer) {
 }
 
 Outcome<int> list(const SecretOptions& options) {
+    ATTESTD_TRY(const std::string target, with_source("/v1/admin/secrets", options.source));
     ATTESTD_TRY(const Bytes answer,
-                DaemonClient(options.admin_socket).ask(plain_request("GET", "/v1/admin/secrets")));
+                DaemonClient(options.admin_socket).ask(plain_request("GET", target)));
     if (options.json) {
         ATTESTD_CHECK(print(answer));
         ATTESTD_CHECK(print("\n"));
@@ -152,6 +154,7 @@ void add_secret_command(CLI::App& app, Action& chosen) {
     CLI::App* const list_command =
         add(*secret, "list", "List the store's names", chosen, list, options);
     list_command->fallthrough();
+    list_command->add_option("--source", options->source, kSourceHelp);
     list_command->add_flag("--json", options->json, "the daemon's answer as it came");
 }
 

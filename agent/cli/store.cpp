@@ -32,6 +32,7 @@ constexpr const char* kSlotsTarget = "/v1/admin/store/slots";
 
 struct StoreOptions {
     std::string admin_socket = kAdminSocket;
+    std::string source;        // of the daemon's, where it has several
     std::string store;         // a folder; empty: through the daemon
     std::string recovery_key;  // opens the folder: private key file
     std::string platform;      // opens the folder: platform
@@ -121,8 +122,9 @@ Outcome<std::string> member_text(JsonObject& object, std::string_view key) {
 
 Outcome<std::string> slots_of_daemon(const StoreOptions& options) {
     static const std::string no_body;
+    ATTESTD_TRY(const std::string target, with_source(kSlotsTarget, options.source));
     ATTESTD_TRY(const Bytes answer,
-                DaemonClient(options.admin_socket).ask(json_request("GET", kSlotsTarget, no_body)));
+                DaemonClient(options.admin_socket).ask(json_request("GET", target, no_body)));
     ATTESTD_TRY(const JsonDocument document,
                 JsonDocument::parse(as_text(answer), "answer", kSlotsLimits));
     if (options.json) return document.root().raw().dump() + "\n";
@@ -190,7 +192,8 @@ Outcome<int> run_add_slot(const StoreOptions& options) {
         body["public_key"] = as_text(pem);
     }
     const std::string text = body.dump();
-    ATTESTD_CHECK(DaemonClient(options.admin_socket).ask(json_request("POST", kSlotsTarget, text)));
+    ATTESTD_TRY(const std::string target, with_source(kSlotsTarget, options.source));
+    ATTESTD_CHECK(DaemonClient(options.admin_socket).ask(json_request("POST", target, text)));
     return exit_status::done;
 }
 
@@ -202,7 +205,8 @@ Outcome<int> run_drop_slot(const StoreOptions& options) {
         return exit_status::done;
     }
     static const std::string no_body;
-    const std::string target = fmt::format("{}/{}", kSlotsTarget, options.number);
+    ATTESTD_TRY(const std::string target,
+                with_source(fmt::format("{}/{}", kSlotsTarget, options.number), options.source));
     ATTESTD_CHECK(DaemonClient(options.admin_socket).ask(json_request("DELETE", target, no_body)));
     return exit_status::done;
 }
@@ -253,10 +257,12 @@ void add_store_command(CLI::App& app, Action& chosen) {
             command
                 ->add_option("--admin-socket", options->admin_socket, "the daemon's admin socket")
                 ->capture_default_str();
+        CLI::Option* const source = command->add_option("--source", options->source, kSourceHelp);
         return command
             ->add_option("--store", options->store,
                          "work on this folder, not through the daemon (which must be stopped)")
-            ->excludes(socket);
+            ->excludes(socket)
+            ->excludes(source);
     };
     const auto with_keys = [&](CLI::App* command) {
         CLI::Option* const folder = with_folder(command);

@@ -35,40 +35,62 @@ Result<std::vector<Bytes>> list_from(const JsonValue& value) {
     return out;
 }
 
+Result<std::string> text_member(JsonObject& object, std::string_view key) {
+    ATTESTD_TRY(const JsonValue value, object.required(key));
+    return value.text();
+}
+
+// The members that both forms have; `quote_key` names the one that they call differently.
+Result<Evidence> common_members(JsonObject& object, std::string_view quote_key) {
+    Evidence out{};
+    ATTESTD_TRY(const JsonValue tee, object.required("tee"));
+    ATTESTD_TRY(out.tee, tee_from(tee));
+    ATTESTD_TRY(const JsonValue quote, object.required(quote_key));
+    ATTESTD_TRY(out.quote, bytes_from(quote));
+    if (const auto list = object.optional("endorsements")) {
+        ATTESTD_TRY(out.endorsements, list_from(*list));
+    }
+    if (const auto log = object.optional("event_log")) {
+        ATTESTD_TRY(out.event_log, bytes_from(*log));
+    }
+    return out;
+}
+
 }  // namespace
 
-Result<EvidenceDocument> parse_evidence_json(std::string_view text, std::string name) {
+Result<Evidence> parse_plug_in_evidence(std::string_view text, std::string name) {
+    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, std::move(name), kLimits));
+    ATTESTD_TRY(JsonObject object, document.root().object());
+    ATTESTD_TRY(Evidence out, common_members(object, "evidence"));
+    ATTESTD_CHECK(object.finish());
+    return out;
+}
+
+Result<EvidenceDocument> parse_evidence_document(std::string_view text, std::string name) {
     ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, std::move(name), kLimits));
     ATTESTD_TRY(JsonObject object, document.root().object());
     EvidenceDocument out{};
-    ATTESTD_TRY(const JsonValue tee, object.required("tee"));
-    ATTESTD_TRY(out.evidence.tee, tee_from(tee));
-    ATTESTD_TRY(const JsonValue quote, object.required("evidence"));
-    ATTESTD_TRY(out.evidence.quote, bytes_from(quote));
-    if (const auto list = object.optional("endorsements")) {
-        ATTESTD_TRY(out.evidence.endorsements, list_from(*list));
-    }
-    if (const auto log = object.optional("event_log")) {
-        ATTESTD_TRY(out.evidence.event_log, bytes_from(*log));
-    }
-    if (const auto used = object.optional("report_data")) {
-        ATTESTD_TRY(const std::string hex, used->text());
-        ATTESTD_TRY(out.report_data, array_from_hex<sizeof(ReportData)>(hex, used->where()));
-    }
+    ATTESTD_TRY(out.evidence, common_members(object, "quote"));
+    ATTESTD_TRY(out.evidence.interface, text_member(object, "interface"));
+    ATTESTD_TRY(out.workload, text_member(object, "workload"));
+    ATTESTD_TRY(const JsonValue used, object.required("report_data"));
+    ATTESTD_TRY(const std::string hex, used.text());
+    ATTESTD_TRY(out.report_data, array_from_hex<sizeof(ReportData)>(hex, used.where()));
     ATTESTD_CHECK(object.finish());
     return out;
 }
 
 std::string to_json(const EvidenceDocument& document) {
+    const Evidence& evidence = document.evidence;
     nlohmann::ordered_json out;
-    out["tee"] = tee_name(document.evidence.tee);
-    out["evidence"] = to_base64(document.evidence.quote);
-    for (const Bytes& endorsement : document.evidence.endorsements) {
-        out["endorsements"].push_back(to_base64(endorsement));
-    }
-    if (!document.evidence.event_log.empty())
-        out["event_log"] = to_base64(document.evidence.event_log);
-    if (document.report_data) out["report_data"] = to_hex(*document.report_data);
+    out["tee"] = tee_name(evidence.tee);
+    out["interface"] = evidence.interface;
+    out["workload"] = document.workload;
+    out["report_data"] = to_hex(document.report_data);
+    out["quote"] = to_base64(evidence.quote);
+    out["endorsements"] = nlohmann::ordered_json::array();
+    for (const Bytes& one : evidence.endorsements) out["endorsements"].push_back(to_base64(one));
+    if (!evidence.event_log.empty()) out["event_log"] = to_base64(evidence.event_log);
     return out.dump();
 }
 

@@ -1,12 +1,12 @@
-// Evidence as JSON: what a platform plug-in answers, and what attestd itself answers to POST
-// /v1/evidence.
+// Evidence as JSON, in the two forms that travel over sockets. Parsing and writing in one place.
 //
-//   {"tee": "tdx"|"snp", "evidence": base64, "endorsements": [base64...], "event_log": base64,
-//    "report_data": hex}
-// The last three may be absent. Parsing and writing in one place.
+// What a platform plug-in answers (attestd-plugin(7)); the last two may be absent:
+//   {"tee": "tdx"|"snp", "evidence": base64, "endorsements": [base64...], "event_log": base64}
+// What attestd answers to POST /v1/evidence, and `attestctl quote --json` prints (attestd-api(7)):
+//   {"tee": ..., "interface": ..., "workload": ..., "report_data": hex, "quote": base64,
+//    "endorsements": [base64...], "event_log": base64}
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,17 +15,22 @@
 
 namespace attestd {
 
+/// attestd's answer.
 struct EvidenceDocument {
-    Evidence evidence;  ///< `interface` is not part of the JSON and stays empty
-    std::optional<ReportData>
-        report_data;  ///< what the sender says that it put in; nothing checks it
+    Evidence evidence;
+    std::string workload;    ///< whom the report data names; empty straight from a platform
+    ReportData report_data;  ///< what the sender says that it put in; nothing checks it
 };
 
-/// Errc::bad_json and the other errors of JSON, Errc::bad_value, Errc::bad_encoding. `name` is for
-/// error texts.
-[[nodiscard]] Result<EvidenceDocument> parse_evidence_json(std::string_view text, std::string name);
+/// A plug-in's answer; `interface` stays empty. Errc::bad_json and the other errors of JSON,
+/// Errc::bad_value, Errc::bad_encoding. `name` is for error texts.
+[[nodiscard]] Result<Evidence> parse_plug_in_evidence(std::string_view text, std::string name);
 
-/// The JSON on one line; members that are empty are left out.
+/// attestd's answer. The same errors.
+[[nodiscard]] Result<EvidenceDocument> parse_evidence_document(std::string_view text,
+                                                               std::string name);
+
+/// attestd's answer on one line.
 [[nodiscard]] std::string to_json(const EvidenceDocument& document);
 
 /// The report data that the evidence itself carries, read by the parser of its format.

@@ -33,15 +33,6 @@ Error refusal(const UnixResponseHead& head, ByteView body, const std::string& wh
     return {errc, fmt::format("{}, {}: {}", status, code, text_of("detail"))};
 }
 
-// The plug-in's answer as evidence. It has no say in which report data was used: the evidence has.
-Result<Evidence> parse_answer(ByteView body) {
-    ATTESTD_TRY(EvidenceDocument document, parse_evidence_json(as_text(body), "answer"));
-    if (document.report_data)
-        return fail(Errc::unknown_key, "answer: \"report_data\" is not expected");
-    document.evidence.interface = "external";
-    return std::move(document.evidence);
-}
-
 Result<void> check_echo(const Evidence& evidence, const ReportData& asked) {
     const auto echoed = report_data_of(evidence);
     if (!echoed) {
@@ -92,8 +83,9 @@ Result<Evidence> ExternalPlatform::collect(const ReportData& report_data, Deadli
     ATTESTD_TRY(const UnixResponse answer, client_.exchange(post("/v1/evidence", body), deadline));
     if (answer.head.status != kOk)
         return tl::make_unexpected(refusal(answer.head, answer.body, where));
-    auto evidence = parse_answer(answer.body);
+    auto evidence = parse_plug_in_evidence(as_text(answer.body), "answer");
     if (!evidence) return unusable(where, evidence.error());
+    evidence->interface = name();
     if (const auto echo = check_echo(*evidence, report_data); !echo)
         return fail_in(where, echo.error());
     return evidence;

@@ -213,8 +213,10 @@ TEST_CASE("help and version exit 0 on standard output", "[cli]") {
 TEST_CASE("quote: through the daemon, the evidence goes raw to a file or pipe, or as JSON",
           "[cli]") {
     const std::string body =
-        R"({"tee": "snp", "evidence": "AQID", "report_data": ")" + std::string(128, 'a') + R"("})";
-    FakeDaemon daemon(answer("200 OK", body), std::string(R"({"report_data": "0102"})").size());
+        R"({"tee":"snp","interface":"external","workload":"app","report_data":")" +
+        std::string(128, 'a') + R"(","quote":"AQID","endorsements":[]})";
+    const std::string request = R"({"report_data": "0102"})";
+    FakeDaemon daemon(answer("200 OK", body), request.size());
     const std::vector<std::string> base{"quote", "--report-data", "0102", "--socket",
                                         daemon.path()};
 
@@ -223,7 +225,7 @@ TEST_CASE("quote: through the daemon, the evidence goes raw to a file or pipe, o
     CHECK(raw.status == 0);
     CHECK(raw.out == std::string("\x01\x02\x03"));
     CHECK_THAT(daemon.request(), ContainsSubstring("POST /v1/evidence HTTP/1.1\r\n"));
-    CHECK(daemon.request().ends_with("\r\n\r\n{\"report_data\": \"0102\"}"));
+    CHECK(daemon.request().ends_with("\r\n\r\n" + request));
 
     TempDir dir;
     auto to_file = base;
@@ -233,8 +235,7 @@ TEST_CASE("quote: through the daemon, the evidence goes raw to a file or pipe, o
 
     auto json = base;
     json.push_back("--json");
-    CHECK(attestctl(json).out ==
-          R"({"tee":"snp","evidence":"AQID","report_data":")" + std::string(128, 'a') + "\"}\n");
+    CHECK(attestctl(json).out == body + "\n");
 }
 
 TEST_CASE("quote: an answer that is not evidence is exit status 1, and no file is made", "[cli]") {
@@ -284,6 +285,21 @@ TEST_CASE("status: the daemon's document in lines or as JSON; not ready is exit 
     CHECK(attestctl({"status", "--socket", busy.path()}).status == 1);
     FakeDaemon odd(answer("200 OK", "[1]"));
     CHECK(attestctl({"status", "--socket", odd.path()}).status == 1);
+}
+
+TEST_CASE("commands for the store: --source says which one, and only a source's name", "[cli]") {
+    FakeDaemon daemon(answer("200 OK", R"({"secrets": [], "slots": []})"));
+    const auto target_of = [&](std::vector<std::string> args) {
+        args.insert(args.end(), {"--source", "store2", "--admin-socket", daemon.path()});
+        CHECK(attestctl(args).status == 0);
+        const std::string request = daemon.request();
+        return request.substr(0, request.find(" HTTP/1.1"));
+    };
+    CHECK(target_of({"secret", "list"}) == "GET /v1/admin/secrets?source=store2");
+    CHECK(target_of({"store", "slots"}) == "GET /v1/admin/store/slots?source=store2");
+    CHECK(target_of({"store", "add-slot", "snp"}) == "POST /v1/admin/store/slots?source=store2");
+    CHECK(target_of({"store", "drop-slot", "3"}) == "DELETE /v1/admin/store/slots/3?source=store2");
+    CHECK(attestctl({"secret", "list", "--source", "a&b"}).status == 2);
 }
 
 TEST_CASE("store: through the daemon, one request for each command", "[cli]") {

@@ -212,27 +212,42 @@ TEST_CASE("external: a report called a quote, and the reverse, is platform.faile
     REQUIRE_ERRC(Errc::platform_failed, ExternalPlatform(server.path()).collect({}, soon()));
 }
 
-TEST_CASE("evidence JSON: what is written is read back", "[platform]") {
-    EvidenceDocument document{{Tee::tdx, {1, 2, 3}, {{4}, {5, 6}}, {7}, ""}, ReportData{}};
-    document.report_data->at(5) = 9;
-    const auto full = parse_evidence_json(to_json(document), "test");
-    REQUIRE_OK(full);
-    CHECK(full->evidence.tee == Tee::tdx);
-    CHECK(full->evidence.quote == document.evidence.quote);
-    CHECK(full->evidence.endorsements == document.evidence.endorsements);
-    CHECK(full->evidence.event_log == document.evidence.event_log);
-    CHECK(full->report_data == document.report_data);
+namespace {
 
-    const std::string least = to_json({{Tee::snp, {1}, {}, {}, ""}, std::nullopt});
-    CHECK(least == R"({"tee":"snp","evidence":"AQ=="})");
-    REQUIRE_OK(parse_evidence_json(least, "test"));
+EvidenceDocument sample_document() {
+    EvidenceDocument document{{Tee::tdx, {1, 2, 3}, {{4}, {5, 6}}, {7}, "external"}, "app", {}};
+    document.report_data[5] = 9;
+    return document;
 }
 
-TEST_CASE("evidence JSON: no truncation of it is accepted", "[platform]") {
-    const std::string text = to_json({{Tee::tdx, {1, 2, 3}, {{4}}, {7}, ""}, ReportData{}});
+}  // namespace
+
+TEST_CASE("evidence document: what is written is read back", "[platform]") {
+    const EvidenceDocument document = sample_document();
+    const auto read = parse_evidence_document(to_json(document), "test");
+    REQUIRE_OK(read);
+    CHECK(read->evidence.tee == Tee::tdx);
+    CHECK(read->evidence.interface == "external");
+    CHECK(read->evidence.quote == document.evidence.quote);
+    CHECK(read->evidence.endorsements == document.evidence.endorsements);
+    CHECK(read->evidence.event_log == document.evidence.event_log);
+    CHECK(read->workload == "app");
+    CHECK(read->report_data == document.report_data);
+}
+
+TEST_CASE("evidence document: a plug-in's answer is not one, nor the reverse", "[platform]") {
+    const std::string document = to_json(sample_document());
+    REQUIRE_ERRC(Errc::missing_key, parse_plug_in_evidence(document, "test"));
+    const std::string plug_in = R"({"tee": "snp", "evidence": "AQ=="})";
+    REQUIRE_OK(parse_plug_in_evidence(plug_in, "test"));
+    REQUIRE_ERRC(Errc::missing_key, parse_evidence_document(plug_in, "test"));
+}
+
+TEST_CASE("evidence document: no truncation of it is accepted", "[platform]") {
+    const std::string text = to_json(sample_document());
     for_each_truncation(as_bytes(text), [&](ByteView cut, std::size_t len) {
         INFO("length " << len);
-        CHECK_FALSE(parse_evidence_json(as_text(cut), "test").has_value());
+        CHECK_FALSE(parse_evidence_document(as_text(cut), "test").has_value());
     });
 }
 
