@@ -1,0 +1,372 @@
+// The loader: what is taken as given, and what is refused, where, and in which words.
+#include "config/loader.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "tests/support/catch.h"
+#include "tests/support/temp_dir.h"
+
+using namespace attestd;
+using attestd::test::ContainsSubstring;
+using attestd::test::TempDir;
+
+namespace {
+
+// A folder with everything that a configuration names; "@" in a text stands for its path.
+struct Setup {
+    TempDir dir;
+    AccountFiles accounts;
+
+    Setup() {
+        dir.write("policy.json", std::string_view("{}"));
+        dir.write("anchor.pem", std::string_view("anchor"));
+        accounts.passwd = dir.write(
+            "passwd",
+            std::string_view("root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:\nodd:x:abc:0::/:\n"));
+        accounts.group = dir.write("group", std::string_view("root:x:0:\nweb:x:1002:app\n"));
+    }
+
+    std::string expanded(std::string text) const {
+        for (auto at = text.find('@'); at != text.npos; at = text.find('@', at)) {
+            // "web@*" and the like keep theirs: only "@/" is a path.
+            if (text.compare(at, 2, "@/") == 0) {
+                text.replace(at, 1, dir.path().string());
+            } else {
+                ++at;
+            }
+        }
+        return text;
+    }
+
+    Result<Config> load(const std::string& text) const {
+        return load_config(dir.write("attestd.json", expanded(text)), accounts);
+    }
+    // The least that loads, with `members` (each ended by a comma) before it.
+    Result<Config> load_with(const std::string& members) const {
+        return load("{\n" + members +
+                    "\n\"verifier\": {\"type\": \"local\", \"policy\": \"@/policy.json\"}\n}");
+    }
+};
+
+const std::string kStore = R"("sources": {"store": {"type": "store"}},)";
+const std::string kApp =
+    R"("workloads": {"app": {"match": [{"uid": 1000}]}, "db": {"match": [{"unit": "db.service"}]}},)";
+
+}  // namespace
+
+TEST_CASE("config: the least that loads has the documented defaults", "[config]") {
+    const Setup setup;
+    const auto config = setup.load_with("");
+    REQUIRE_OK(config);
+    CHECK(config->platform.type == PlatformType::automatic);
+    CHECK(config->verifier.max_age == std::chrono::minutes(10));
+    CHECK(config->state_dir == "/var/lib/attestd");
+    CHECK(config->audit.path == "/var/lib/attestd/audit.jsonl");
+    CHECK(config->audit.sync == AuditSync::batched);
+    CHECK(config->config_binding == ConfigBinding::none);
+    CHECK_FALSE(config->is_test_setup());
+    CHECK(config->limits.connections == 1024);
+    CHECK(config->limits.connections_per_uid == 64);
+    CHECK_FALSE(config->identity.require_peer_pidfd.has_value());
+    REQUIRE(config->listeners.size() == 2);
+    CHECK(config->listeners[0].path == "/run/attestd/attestd.sock");
+    CHECK(config->listeners[0].mode == 0660);
+    CHECK(config->listeners[1].kind == ListenerKind::admin);
+    CHECK(config->listeners[1].mode == 0600);
+}
+
+TEST_CASE("config: comments and $schema are for people and editors", "[config]") {
+    const Setup setup;
+    REQUIRE_OK(setup.load_with("// a comment\n\"$schema\": \"x\", /* another */"));
+}
+
+TEST_CASE("config: every error names file, line and what was expected", "[config]") {
+    struct Row {
+        const char* what;
+        std::string members;
+        Errc code;
+        const char* says;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"unknown key", "\"sekrets\": {},", Errc::unknown_key,
+         "attestd.json:2: sekrets: this key is not known here"},
+        {"doubled key", "\"audit\": {},\n\"audit\": {},", Errc::duplicate_key, "attestd.json:3"},
+        {"wrong type", "\"audit\": [],", Errc::wrong_type,
+         "attestd.json:2: audit: an object is expected"},
+        {"platform of a later build", R"("platform": {"type": "configfs_tsm"},)", Errc::bad_config,
+         "not supported by this build"},
+        {"platform that nobody knows", R"("platform": {"type": "sgx"},)", Errc::bad_value,
+         "one of \"auto\" and \"external\""},
+        {"external without socket", R"("platform": {"type": "external"},)", Errc::missing_key,
+         "\"socket\""},
+        {"auto with a socket", R"("platform": {"type": "auto", "socket": "/s"},)",
+         Errc::unknown_key, "platform.socket"},
+        {"relative path", R"("platform": {"type": "external", "socket": "run/s"},)",
+         Errc::bad_value, "absolute path"},
+        {"path with ..", R"("state_dir": "/var/../etc",)", Errc::bad_value, "absolute path"},
+        {"source of a later build", R"("sources": {"b": {"type": "kbs", "url": "https://x"}},)",
+         Errc::bad_config, "sources.b.type: \"kbs\" is not supported by this build"},
+        {"source with a bad name", R"("sources": {"a/b": {"type": "store"}},)", Errc::bad_name,
+         "an id is"},
+        {"audit sync", R"("audit": {"sync": "never"},)", Errc::bad_value,
+         "\"batched\" or \"each\""},
+        {"duration", R"("limits": {"idle_timeout": "30"},)", Errc::bad_encoding,
+         "limits.idle_timeout: a duration"},
+        {"zero duration", R"("limits": {"idle_timeout": "0s"},)", Errc::bad_value, "at least"},
+        {"zero limit", R"("limits": {"connections": 0},)", Errc::bad_value, "between 1 and 65536"},
+        {"fraction", R"("limits": {"connections": 1.5},)", Errc::wrong_type,
+         "an integer is expected"},
+        {"binding of a later build", R"("config_binding": "mrconfigid",)", Errc::bad_config,
+         "not supported by this build"},
+        {"binding that nobody knows", R"("config_binding": "luck",)", Errc::bad_value,
+         "\"image\" and \"none\""},
+        {"no listener", R"("listeners": [],)", Errc::bad_config, "nobody could reach attestd"},
+        {"mode as a number", R"("listeners": [{"name": "a", "path": "/a", "mode": 660}],)",
+         Errc::wrong_type, "text is expected"},
+        {"mode without 0", R"("listeners": [{"name": "a", "path": "/a", "mode": "660"}],)",
+         Errc::bad_value, "four octal digits"},
+        {"open admin socket",
+         R"("listeners": [{"name": "a", "path": "/a", "kind": "admin", "mode": "0666"}],)",
+         Errc::bad_value, "never open to others"},
+        {"group that nobody knows",
+         R"("listeners": [{"name": "a", "path": "/a", "group": "nogroup"}],)", Errc::bad_reference,
+         "knows no group \"nogroup\""},
+        {"two listeners of one name",
+         R"("listeners": [{"name": "a", "path": "/a"}, {"name": "a", "path": "/b"}],)",
+         Errc::bad_config, "share the name"},
+        {"two listeners at one path",
+         R"("listeners": [{"name": "a", "path": "/a"}, {"name": "b", "path": "/a"}],)",
+         Errc::bad_config, "or the path"},
+    }));
+    INFO(row.what);
+    const Setup setup;
+    const auto config = setup.load_with(row.members);
+    REQUIRE_ERRC(row.code, config);
+    CHECK_THAT(config.error().detail, ContainsSubstring(row.says));
+}
+
+TEST_CASE("config: a rule that could not be honoured is refused, never skipped",
+          "[config][workloads]") {
+    struct Row {
+        const char* what;
+        const char* item;
+        Errc code;
+        const char* says;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"empty rule", "{}", Errc::bad_config, "an empty rule would match every caller"},
+        {"unknown selector", R"({"uid": 1, "comm": "nginx"})", Errc::unknown_key, "match[0].comm"},
+        {"executable alone", R"({"exe_sha256": "aa"})", Errc::bad_config,
+         "an executable alone identifies nobody"},
+        {"path alone", R"({"exe_path": "/bin/app"})", Errc::bad_config,
+         "an executable alone identifies nobody"},
+        {"executable with a uid", R"({"uid": 1, "exe_sha256": "aa"})", Errc::bad_config,
+         "needs attestd-inspect, which is not installed"},
+        {"namespace", R"({"uid": 1, "pidns": "init"})", Errc::bad_config, "needs attestd-inspect"},
+        {"container label", R"({"uid": 1, "container_label": "a=b"})", Errc::bad_config,
+         "not supported by this build"},
+        {"user that nobody knows", R"({"user": "nobody-here"})", Errc::bad_reference,
+         "knows no user"},
+        {"user without a number", R"({"user": "odd"})", Errc::bad_reference, "has no number"},
+        {"user and uid", R"({"user": "app", "uid": 1000})", Errc::bad_config, "give uid or user"},
+        {"group and gid", R"({"group": "web", "gid": 1})", Errc::bad_config, "give gid or group"},
+        {"uid below 0", R"({"uid": -1})", Errc::bad_value, "between 0"},
+        {"uid that means none", R"({"uid": 4294967295})", Errc::bad_value, "between 0"},
+        {"wildcard unit", R"({"unit": "*.service"})", Errc::bad_value, "instance of a template"},
+        {"wildcard in the template", R"({"unit": "w*b@x.service"})", Errc::bad_value,
+         "instance of a template"},
+        {"wildcard prefix of an instance", R"({"unit": "web@a*.service"})", Errc::bad_value,
+         "instance of a template"},
+        {"template without a name", R"({"unit": "@*.service"})", Errc::bad_value,
+         "instance of a template"},
+        {"unit without a type", R"({"unit": "nginx"})", Errc::bad_value, "a unit such as"},
+        {"unit with a path", R"({"unit": "a/b.service"})", Errc::bad_value, "a unit such as"},
+        {"slice without its ending", R"({"slice": "tenant"})", Errc::bad_value, "a slice such as"},
+        {"short container id", R"({"container_id": "abc"})", Errc::bad_value, "64 lower-case"},
+        {"socket that nobody opens", R"({"socket": "nope"})", Errc::bad_reference,
+         "no listener of kind"},
+        {"the admin socket", R"({"socket": "admin"})", Errc::bad_reference, "no listener of kind"},
+    }));
+    INFO(row.what);
+    const Setup setup;
+    const auto config =
+        setup.load_with(fmt::format(R"("workloads": {{"app": {{"match": [{}]}}}},)", row.item));
+    REQUIRE_ERRC(row.code, config);
+    CHECK_THAT(config.error().detail, ContainsSubstring(row.says));
+}
+
+TEST_CASE("config: names of users and groups become numbers from the given files",
+          "[config][workloads]") {
+    const Setup setup;
+    const auto config =
+        setup.load_with(R"("workloads": {"app": {"match": [{"user": "app", "group": "web"}]}},)");
+    REQUIRE_OK(config);
+    const MatchItem& item = config->workloads.at(0).match.at(0);
+    CHECK(item.uid == 1000U);
+    CHECK(item.gid == 1002U);
+}
+
+TEST_CASE("config: raw evidence is granted only in so many words", "[config][workloads]") {
+    const Setup setup;
+    const auto with = [&](const char* rest) {
+        return setup.load_with(
+            fmt::format(R"("workloads": {{"app": {{"match": [{{"uid": 1}}]{}}}}},)", rest));
+    };
+    REQUIRE_ERRC(Errc::bad_config, with(R"(, "raw_evidence": true)"));
+    const auto granted = with(R"(, "raw_evidence": true, "raw_is_full_identity": true)");
+    REQUIRE_OK(granted);
+    CHECK(granted->workloads.at(0).raw_evidence);
+    CHECK_FALSE(with("")->workloads.at(0).raw_evidence);
+}
+
+TEST_CASE("unit pattern: only the instance of a template is free", "[config][workloads]") {
+    const UnitPattern any{"web@", ".service", true};
+    CHECK(any.matches("web@a.service"));
+    CHECK(any.matches("web@a@b.service"));
+    CHECK_FALSE(any.matches("web@.service"));  // the template itself never runs
+    CHECK_FALSE(any.matches("web.service"));
+    CHECK_FALSE(any.matches("xweb@a.service"));
+    CHECK_FALSE(any.matches("web@a.socket"));
+    const UnitPattern one{"web.service", "", false};
+    CHECK(one.matches("web.service"));
+    CHECK_FALSE(one.matches("web.service2"));
+    CHECK_FALSE(one.matches(""));
+}
+
+TEST_CASE("config: secrets refer to what is defined, or are refused", "[config][secrets]") {
+    struct Row {
+        const char* what;
+        const char* secret;
+        Errc code;
+        const char* says;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"no source", R"("a": {"allow": []})", Errc::missing_key, "\"source\" is missing"},
+        {"no allow", R"("a": {"source": "store"})", Errc::missing_key, "\"allow\" is missing"},
+        {"source that is none", R"("a": {"source": "vault", "allow": []})", Errc::bad_reference,
+         "no source is called \"vault\""},
+        {"workload that is none", R"("a": {"source": "store", "allow": ["ap"]})",
+         Errc::bad_reference, "no workload is called \"ap\""},
+        {"denied workload that is none", R"("a": {"source": "store", "allow": [], "deny": ["x"]})",
+         Errc::bad_reference, "no workload is called \"x\""},
+        {"bad name", R"("a/../b": {"source": "store", "allow": []})", Errc::bad_name,
+         "secrets.a/../b"},
+        {"bad resource", R"("a": {"source": "store", "allow": [], "resource": "/x"})",
+         Errc::bad_name, "secrets.a.resource"},
+        {"bad protection", R"("a": {"source": "store", "allow": [], "min_protection": "high"})",
+         Errc::bad_value, "\"transport\" or \"end_to_end\""},
+    }));
+    INFO(row.what);
+    const Setup setup;
+    const auto config =
+        setup.load_with(kStore + kApp + fmt::format(R"("secrets": {{{}}},)", row.secret));
+    REQUIRE_ERRC(row.code, config);
+    CHECK_THAT(config.error().detail, ContainsSubstring(row.says));
+}
+
+TEST_CASE("config: a secret's resource is its own name unless another is given",
+          "[config][secrets]") {
+    const Setup setup;
+    const auto config =
+        setup.load_with(kStore + kApp + R"("secrets": {"a/b": {"source": "store", "allow": ["app"]},
+                                       "c": {"source": "store", "allow": ["app"], "deny": ["db"], "resource": "x/y", "test": true}},)");
+    REQUIRE_OK(config);
+    CHECK(config->secrets.at("a/b").resource == "a/b");
+    CHECK_FALSE(config->secrets.at("a/b").test);
+    CHECK(config->secrets.at("c").resource == "x/y");
+    CHECK(config->secrets.at("c").test);
+    CHECK(config->secrets.at("c").deny == std::vector<std::string>{"db"});
+}
+
+TEST_CASE("config: additional trust anchors give the setup a state folder of its own", "[config]") {
+    const Setup setup;
+    const auto config = setup.load(R"({"state_dir": "/s", "sources": {"store": {"type": "store"}},
+        "verifier": {"type": "local", "policy": "@/policy.json", "trust_anchors": ["@/anchor.pem"]}})");
+    REQUIRE_OK(config);
+    CHECK(config->is_test_setup());
+    CHECK(config->state_dir == "/s/test");
+    CHECK(config->audit.path == "/s/test/audit.jsonl");
+    CHECK(config->stores.at("store").path == "/s/test/store");
+    REQUIRE(config->verifier.trust_anchors.size() == 1);
+    CHECK(as_text(config->verifier.trust_anchors[0].bytes) == "anchor");
+}
+
+TEST_CASE("config: a drop-in grants names below its prefix and nothing else",
+          "[config][drop-ins]") {
+    const Setup setup;
+    const std::string members =
+        kStore + kApp + R"("secrets": {"main": {"source": "store", "allow": []}},
+        "secrets_dir": {"path": "@/secrets.d", "prefixes": {"db.json": "db/", "other.json": "main/"}},)";
+    const auto with = [&](const char* file, std::string_view text) {
+        std::filesystem::remove_all(setup.dir / "secrets.d");
+        setup.dir.write(std::string("secrets.d/") + file, text);
+        return setup.load_with(members);
+    };
+    SECTION("within the prefix") {
+        const auto config = with(
+            "db.json", R"({"secrets": {"db/password": {"source": "store", "allow": ["db"]}}})");
+        REQUIRE_OK(config);
+        CHECK(config->secrets.contains("db/password"));
+        CHECK(config->secrets.contains("main"));
+    }
+    SECTION("outside of it") {
+        REQUIRE_ERRC(
+            Errc::bad_config,
+            with("db.json", R"({"secrets": {"dbx/p": {"source": "store", "allow": []}}})"));
+    }
+    SECTION("a name of the main file's") {
+        REQUIRE_ERRC(Errc::bad_config,
+                     with("db.json", R"({"secrets": {"main": {"source": "store", "allow": []}}})"));
+    }
+    SECTION("another key") {
+        REQUIRE_ERRC(Errc::unknown_key, with("db.json", R"({"secrets": {}, "workloads": {}})"));
+    }
+    SECTION("a file that was given no prefix") {
+        REQUIRE_ERRC(Errc::bad_config, with("unnamed.json", R"({"secrets": {}})"));
+    }
+    SECTION("a file of another kind lies there unread") { REQUIRE_OK(with("README", "not JSON")); }
+    SECTION("a prefix that is no whole part") {
+        setup.dir.write("secrets.d/db.json", std::string_view("{}"));
+        REQUIRE_ERRC(
+            Errc::bad_value,
+            setup.load_with(
+                R"("secrets_dir": {"path": "@/secrets.d", "prefixes": {"db.json": "db"}},)"));
+    }
+}
+
+TEST_CASE("config: a file that others can write is refused", "[config]") {
+    const Setup setup;
+    const auto mode = GENERATE(0664, 0646, 0666);
+    REQUIRE_OK(setup.load_with(""));
+    REQUIRE(::chmod((setup.dir / "policy.json").c_str(), static_cast<mode_t>(mode)) == 0);
+    const auto config = setup.load_with("");
+    REQUIRE_ERRC(Errc::access_denied, config);
+    CHECK_THAT(config.error().detail, ContainsSubstring("chmod go-w"));
+}
+
+TEST_CASE("config: a FIFO or folder in a file's place does not hang the start", "[config]") {
+    const Setup setup;
+    std::filesystem::remove(setup.dir / "policy.json");
+    SECTION("FIFO") { REQUIRE(::mkfifo((setup.dir / "policy.json").c_str(), 0600) == 0); }
+    SECTION("folder") { REQUIRE(std::filesystem::create_directory(setup.dir / "policy.json")); }
+    REQUIRE_ERRC(Errc::bad_config, setup.load_with(""));
+}
+
+TEST_CASE(
+    "config: the digest changes with every byte of every file and with every number of a name",
+    "[config][digest]") {
+    const Setup setup;
+    const std::string members = R"("workloads": {"app": {"match": [{"user": "app"}]}},)";
+    const auto digest = [&] { return setup.load_with(members).value().digest; };
+    const Sha256 before = digest();
+    CHECK(digest() == before);
+    CHECK(setup.load_with(members + " ").value().digest != before);
+    setup.dir.write("policy.json", std::string_view("{ }"));
+    const Sha256 other_policy = digest();
+    CHECK(other_policy != before);
+    setup.dir.write("passwd", std::string_view("app:x:1001:1001::/:\n"));
+    CHECK(digest() != other_policy);
+}
