@@ -88,9 +88,12 @@ Result<void> Agent::apply(Config fresh) {
     ATTESTD_TRY(auto verifier, make_verifier(fresh.verifier));
     ATTESTD_CHECK(audit->reopen());
     // From here on nothing fails.
+    // A result that was appraised by these very rules stays: no secret need wait for another.
+    const bool same_verifier = fresh.verifier == policy->verifier;
     policy = std::make_shared<const Config>(std::move(fresh));
     vault.wipe();
-    session.replace_verifier(std::move(verifier), policy->verifier.max_age);
+    vault.notify();
+    if (!same_verifier) session.replace_verifier(std::move(verifier), policy->verifier.max_age);
     return {};
 }
 

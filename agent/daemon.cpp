@@ -45,9 +45,9 @@ class Daemon final {
 
     Task<void> run() {
         server_.start();
-        asio::co_spawn(io_, agent_.session.run(), asio::detached);
-        asio::co_spawn(io_, keep_stores_open(), asio::detached);
-        if (manager_.watchdog_interval()) asio::co_spawn(io_, feed_watchdog(), asio::detached);
+        spawn(io_, agent_.session.run());
+        spawn(io_, keep_stores_open());
+        if (manager_.watchdog_interval()) spawn(io_, feed_watchdog());
         manager_.notify_ready("listening");
         for (;;) {
             const auto [ec, number] = co_await signals_.async_wait(asio::as_tuple(use_task));
@@ -161,7 +161,7 @@ Result<void> run_daemon(const std::filesystem::path& config_file, Config config)
                {"platform", std::string(platform->name())},
                {"identity", std::string(identity_level_name(running_kernel().level()))},
                {"binding", std::string(config_binding_name(agent->policy->config_binding))}});
-    asio::co_spawn(io, daemon.run(), asio::detached);
+    spawn(io, daemon.run());
     io.run();
     note_life(*agent->audit, "stop", *agent->policy);
     agent->audit->finish();

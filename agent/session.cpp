@@ -80,6 +80,7 @@ Task<void> Session::run() {
 void Session::stop() {
     stopped_ = true;
     wake_.cancel();
+    platform_free_.notify_all();
 }
 
 void Session::renew_now() {
@@ -201,7 +202,11 @@ Task<Result<Evidence>> Session::collect(ReportData report_data) {
         co_return fail(Errc::too_busy, "too many requests for evidence wait already");
     }
     ++num_collecting_;
-    while (is_platform_busy_) co_await platform_free_.wait();
+    while (is_platform_busy_ && !stopped_) co_await platform_free_.wait();
+    if (stopped_) {
+        --num_collecting_;
+        co_return fail(Errc::unavailable, "attestd is stopping");
+    }
     is_platform_busy_ = true;
     auto work = [&platform = platform_, report_data, timeout = collect_timeout_] {
         return platform.collect(report_data, std::chrono::steady_clock::now() + timeout);

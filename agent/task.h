@@ -8,7 +8,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -64,6 +63,14 @@ Task<std::invoke_result_t<F&>> run_blocking(Strand strand, F work) {
     // `work`, `attempt` and `home` live in this frame, which waits for the job.
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(R)>(
         start, use_task);
+}
+
+/// Starts a coroutine that nobody waits for. What it throws is a bug of ours: it comes out of the event
+/// loop's run(), and the daemon ends with a word of it, not silently without that coroutine.
+inline void spawn(Io& io, Task<void> task) {
+    asio::co_spawn(io, std::move(task), [](std::exception_ptr bug) {
+        if (bug) std::rethrow_exception(bug);
+    });
 }
 
 /// Waits until `timer` fires or is cancelled.

@@ -40,6 +40,8 @@ struct VerifierConfig {
     Millis max_age = std::chrono::minutes(10);
     std::vector<std::filesystem::path> endorsements;  ///< files and folders, read at each appraisal
     std::vector<LoadedFile> trust_anchors;            ///< additional: every result is test grade
+
+    friend bool operator==(const VerifierConfig&, const VerifierConfig&) = default;
 };
 
 /// The sealed store.

@@ -13,6 +13,8 @@ unsigned status_of(Errc code) noexcept {
         case Errc::bad_encoding:
         case Errc::bad_value:
         case Errc::bad_name:
+        case Errc::bad_config:
+        case Errc::bad_reference:
         case Errc::duplicate_key:
         case Errc::unknown_key:
         case Errc::missing_key:

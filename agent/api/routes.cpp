@@ -192,6 +192,10 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
     }
     const auto evidence = co_await agent_.session.collect(report_data);
     if (!evidence) co_return refuse(evidence.error());
+    // That took its time: the caller must still be there, under the same policy.
+    if (const auto same = asker.peer.recheck(agent_.policy->identity); !same)
+        co_return refuse(same.error());
+    if (agent_.policy != policy) co_return refusal(Errc::grant_expired);
 
     const std::vector<std::string_view> ids{workload.id};
     AuditEvent event;

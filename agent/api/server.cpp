@@ -117,9 +117,8 @@ Result<void> Server::add(const ListenerConfig& listener, Fd socket) {
 }
 
 void Server::start() {
-    for (Listening& listening : listening_)
-        asio::co_spawn(io_, accept_loop(listening), asio::detached);
-    asio::co_spawn(io_, sweep_loop(), asio::detached);
+    for (Listening& listening : listening_) spawn(io_, accept_loop(listening));
+    spawn(io_, sweep_loop());
 }
 
 Task<void> Server::accept_loop(Listening& listening) {
@@ -171,7 +170,7 @@ void Server::admit(const ListenerConfig& listener, Socket socket) {
     ++agent_.metrics.connections;
     ++per_uid_[uid];
     connections_.emplace(id, connection);
-    asio::co_spawn(io_, serve(std::move(connection)), asio::detached);
+    spawn(io_, serve(std::move(connection)));
 }
 
 // One attempt to say why, without waiting: the answer fits into any socket's buffer.

@@ -151,7 +151,7 @@ void AuditLog::schedule_sync() {
         sync_scheduled_ = false;
         if (ec) return;
         sync_running_ = true;
-        asio::co_spawn(io_, sync_now(file_, std::exchange(unsynced_, {})), asio::detached);
+        spawn(io_, sync_now(file_, std::exchange(unsynced_, {})));
     };
     if (config_.sync == AuditSync::each) {
         asio::post(io_, [start] { start(error_code()); });

@@ -92,7 +92,7 @@ Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string nam
             co_return tl::make_unexpected(std::move(recorded).error());
         }
         if (agent.holds(released.grant)) {
-            ++agent.metrics.releases;
+            if (!released.is_known) ++agent.metrics.releases;
             co_return std::move(released);
         }
     }

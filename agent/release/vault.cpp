@@ -66,7 +66,8 @@ Task<Result<SourcedSecret>> Vault::get(Grant grant) {
 }
 
 void Vault::notify() {
-    for (Timer* const timer : waiting_) timer->cancel();
+    // Not cancel(): that would be lost on one who is about to wait.
+    for (Timer* const timer : waiting_) timer->expires_at(Timer::time_point::min());
 }
 
 void Vault::wipe() noexcept {

@@ -52,7 +52,7 @@ class Vault final {
     };
     [[nodiscard]] std::map<std::string, SourceState> states() const;
 
-    /// While it lives, `timer` is cancelled whenever a secret may have changed.
+    /// While it lives, a wait for `timer` ends, or does not begin, once a secret may have changed.
     class Subscription final {
      public:
         Subscription(Vault& vault, Timer& timer) : vault_(vault), timer_(timer) {

@@ -1,0 +1,231 @@
+// Session: a platform and a verifier that can misbehave, and what opens in the meantime.
+#include "agent/session.h"
+
+#include <thread>
+
+#include "tests/support/catch.h"
+#include "verifier/internal/result_builder.h"
+
+using namespace attestd;
+using namespace std::chrono_literals;
+
+namespace {
+
+class FakePlatform final : public Platform {
+ public:
+    std::optional<Error> broken;
+    std::vector<ReportData> asked;
+    int inside = 0, most = 0;
+
+    std::string_view name() const noexcept override { return "fake"; }
+    Result<Evidence> collect(const ReportData& report_data, Deadline) override {
+        most = std::max(most, ++inside);
+        std::this_thread::sleep_for(1ms);
+        --inside;
+        asked.push_back(report_data);
+        if (broken) return tl::make_unexpected(*broken);
+        return Evidence{Tee::snp, Bytes(report_data.begin(), report_data.end()), {}, {}, "fake"};
+    }
+    Result<Secret> derive_key(const DerivedKeyRequest&, Deadline) override {
+        return fail(Errc::platform_unsupported, "none");
+    }
+};
+
+class FakeVerifier final : public VerifierKind {
+ public:
+    enum class Says : std::uint8_t {
+        accepted,
+        refused,
+        undecided,
+        unreachable,
+        expired
+    } says = Says::accepted;
+    std::chrono::seconds life = 1h;
+    int num_mismatched = 0;
+
+    std::string_view name() const noexcept override { return "fake"; }
+    Result<AttestationResult> appraise(const Evidence& evidence, const Expectations& expected,
+                                       Time now) override {
+        if (!expected.report_data || !equal(evidence.quote, *expected.report_data))
+            ++num_mismatched;
+        if (says == Says::unreachable) return fail(Errc::unavailable, "down");
+        ResultBuilder builder(Tee::snp, "fake", now, Sha256{});
+        builder.grade(Grade::production);
+        if (says == Says::refused) builder.error("policy.debug", "on");
+        if (says == Says::undecided)
+            return std::move(builder).finish_unverified(/*only_absences=*/true);
+        return std::move(builder).finish_verified(says == Says::expired ? now : now + life);
+    }
+};
+
+struct Fixture {
+    Io io{1};
+    asio::thread_pool pool{1};
+    FakePlatform platform;
+    std::shared_ptr<FakeVerifier> verifier = std::make_shared<FakeVerifier>();
+    Session session{io, Strand(pool.get_executor()), platform, verifier, 10min, 1s};
+    int num_changes = 0, num_ends = 0;
+
+    Fixture() {
+        session.set_hooks({[this] { ++num_changes; }, [this] { ++num_ends; }});
+        spawn(io, session.run());
+    }
+    ~Fixture() {
+        session.stop();
+        io.restart();
+        io.run();
+        pool.join();
+    }
+    // Runs the loop until one more attempt was made.
+    void one_attempt() {
+        const auto before = session.status().num_attempts + 1;
+        const auto outcomes = [&] {
+            const auto& s = session.status();
+            return s.num_affirmed + s.num_refused + s.num_unreachable;
+        };
+        const auto give_up = std::chrono::steady_clock::now() + 10s;
+        while (outcomes() < before && std::chrono::steady_clock::now() < give_up) {
+            io.restart();
+            io.run_for(5ms);
+        }
+        REQUIRE(outcomes() == before);
+    }
+    void renew() {
+        session.renew_now();
+        one_attempt();
+    }
+    bool opens() const { return session.current(BootClock::now()).has_value(); }
+};
+
+}  // namespace
+
+TEST_CASE("session: affirmed, it opens for the shorter of max_age and what the result states",
+          "[agent][session]") {
+    Fixture f;
+    CHECK_FALSE(f.opens());
+    f.verifier->life = GENERATE(3600s, 60s);
+    const BootTime before = BootClock::now();
+    f.one_attempt();
+    REQUIRE(f.opens());
+    const auto expected = std::min<std::chrono::seconds>(f.verifier->life, 10min);
+    const auto expires = f.session.current(BootClock::now())->expires;
+    CHECK(expires >= before + expected);
+    CHECK(expires <= BootClock::now() + expected);
+    CHECK(f.num_changes == 1);
+    CHECK(f.num_ends == 0);
+}
+
+TEST_CASE("session: each attempt has a fresh nonce, and the verifier is told what it must find",
+          "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    f.renew();
+    f.renew();
+    REQUIRE(f.platform.asked.size() == 3);
+    CHECK(f.platform.asked[0] != f.platform.asked[1]);
+    CHECK(f.platform.asked[1] != f.platform.asked[2]);
+    CHECK(f.verifier->num_mismatched == 0);
+}
+
+TEST_CASE("session: a refusal ends it at once and has everything wiped", "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    const auto epoch = f.session.epoch();
+    f.verifier->says = GENERATE(FakeVerifier::Says::refused, FakeVerifier::Says::expired);
+    f.renew();
+    CHECK_FALSE(f.opens());
+    CHECK(f.num_ends == 1);
+    CHECK(f.session.epoch() == epoch + 1);
+    CHECK(f.session.status().last == AttemptOutcome::refused);
+}
+
+TEST_CASE("session: while platform or verifier cannot be reached, the earlier result serves",
+          "[agent][session]") {
+    using Break = void (*)(Fixture&);
+    const auto break_it = GENERATE(values<Break>({
+        [](Fixture& f) {
+            f.platform.broken = Error{Errc::timed_out, "x"};
+        },
+        [](Fixture& f) {
+            f.platform.broken = Error{Errc::unavailable, "x"};
+        },
+        [](Fixture& f) {
+            f.platform.broken = Error{Errc::platform_failed, "x"};
+        },
+        [](Fixture& f) {
+            f.platform.broken = Error{Errc::platform_wrong_echo, "x"};
+        },
+        [](Fixture& f) { f.verifier->says = FakeVerifier::Says::unreachable; },
+        [](Fixture& f) { f.verifier->says = FakeVerifier::Says::undecided; },
+    }));
+    Fixture f;
+    f.one_attempt();
+    const auto epoch = f.session.epoch();
+    break_it(f);
+    f.renew();
+    CHECK(f.opens());
+    CHECK(f.session.epoch() == epoch);
+    CHECK(f.num_ends == 0);
+    CHECK(f.session.status().last == AttemptOutcome::unreachable);
+}
+
+TEST_CASE("session: an outage outlives the result's life, the session does not",
+          "[agent][session]") {
+    Fixture f;
+    f.verifier->life = 1s;
+    f.one_attempt();
+    REQUIRE(f.opens());
+    f.platform.broken = Error{Errc::unavailable, "gone"};
+    const auto until = std::chrono::steady_clock::now() + 3s;
+    while (f.num_ends == 0 && std::chrono::steady_clock::now() < until) {
+        f.io.restart();
+        f.io.run_for(20ms);
+    }
+    CHECK_FALSE(f.opens());
+    CHECK(f.num_ends >= 1);
+}
+
+TEST_CASE("session: nothing was ever affirmed, nothing opens, and it tries again by itself",
+          "[agent][session]") {
+    Fixture f;
+    f.verifier->says = FakeVerifier::Says::refused;
+    f.one_attempt();
+    CHECK_FALSE(f.opens());
+    f.verifier->says = FakeVerifier::Says::accepted;
+    f.one_attempt();  // after its back-off
+    CHECK(f.opens());
+}
+
+TEST_CASE("session: another verifier means another appraisal before anything opens",
+          "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    auto strict = std::make_shared<FakeVerifier>();
+    strict->says = FakeVerifier::Says::refused;
+    f.session.replace_verifier(strict, 10min);
+    CHECK_FALSE(f.opens());
+    CHECK(f.num_ends == 1);
+    f.one_attempt();
+    CHECK_FALSE(f.opens());
+}
+
+TEST_CASE("session: workloads' evidence takes turns on the platform, and only so many wait",
+          "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    int got = 0, too_busy = 0;
+    const auto ask = [&]() -> Task<void> {
+        const auto evidence = co_await f.session.collect(ReportData{});
+        ++(evidence ? got : too_busy);
+    };
+    for (int i = 0; i < 20; ++i) spawn(f.io, ask());
+    f.renew();
+    const auto until = std::chrono::steady_clock::now() + 5s;
+    while (got + too_busy < 20 && std::chrono::steady_clock::now() < until) {
+        f.io.restart();
+        f.io.run_for(5ms);
+    }
+    CHECK(got == 16);
+    CHECK(too_busy == 4);
+    CHECK(f.platform.most == 1);
+}
