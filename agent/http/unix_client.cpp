@@ -13,7 +13,6 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/vector_body.hpp>
 #include <cerrno>
-#include <cstring>
 
 #include "quote/base/fd.h"
 
@@ -133,39 +132,54 @@ class Connection {
     Deadline deadline_;
 };
 
-Result<Connection> Connection::open(const std::string& path, Deadline deadline) {
+Result<sockaddr_un> address_of(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    if (path.empty() || path.size() >= sizeof(address.sun_path) || path.find('\0') != path.npos) {
-        return fail(Errc::bad_value, fmt::format("{}: a socket's path has 1 to {} bytes", path,
-                                                 sizeof(address.sun_path) - 1));
+    constexpr std::size_t kMaxPathLen = sizeof address.sun_path - 1;
+    if (path.empty() || path.size() > kMaxPathLen || path.find('\0') != path.npos) {
+        return fail(Errc::bad_value, fmt::format("a socket's path has 1 to {} bytes", kMaxPathLen));
     }
-    std::memcpy(address.sun_path, path.data(), path.size());
-    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!fd) return fail_errno(errno, path);
+    std::copy(path.begin(), path.end(), address.sun_path);
+    return address;
+}
 
-    // A full backlog blocks connect() on a Unix socket; poll() cannot wait for that, the send
-    // timeout can.
+// A full backlog blocks connect() on a Unix socket; poll() cannot wait for that, the send timeout
+// can.
+Result<void> limit_connect_time(const Fd& fd, Deadline deadline, const std::string& path) {
     ATTESTD_TRY(const auto left, time_left(deadline, path + ": no time left to connect"));
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
     const timeval timeout{seconds.count(), (left - seconds).count()};
-    if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) != 0) {
-        return fail_errno(errno, path);
+    if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == 0) return {};
+    return fail_errno(errno, path);
+}
+
+tl::unexpected<Error> connect_error(int error, const std::string& path) {
+    switch (error) {
+        case EAGAIN:
+            return fail(Errc::timed_out, path + ": the service does not accept connections");
+        case ECONNREFUSED:
+            return fail(Errc::unavailable, path + ": nobody listens there");
+        case ENOENT:
+        case ENOTDIR:
+            return fail(Errc::unavailable, path + ": there is no such socket");
+        default:
+            return fail_errno(error, path);
     }
+}
+
+Result<Connection> Connection::open(const std::string& path, Deadline deadline) {
+    ATTESTD_TRY(const sockaddr_un address, address_of(path));
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd) return fail_errno(errno, path);
+    ATTESTD_CHECK(limit_connect_time(fd, deadline, path));
+    // lint: allow reinterpret_cast: sockaddr is how the kernel's interface spells it
+    const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
     int connected = 0;
     do {
-        connected =
-            ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+        connected = ::connect(fd.get(), generic, sizeof address);
     } while (connected != 0 && errno == EINTR);
-    if (connected == 0) return Connection(std::move(fd), path, deadline);
-    if (errno == EAGAIN)
-        return fail(Errc::timed_out, path + ": the service does not accept connections");
-    if (errno == ENOENT || errno == ENOTDIR || errno == ECONNREFUSED) {
-        const std::string reason =
-            errno == ECONNREFUSED ? "nobody listens there" : "there is no such socket";
-        return fail(Errc::unavailable, path + ": " + reason);
-    }
-    return fail_errno(errno, path);
+    if (connected != 0) return connect_error(errno, path);
+    return Connection(std::move(fd), path, deadline);
 }
 
 Result<void> Connection::wait_for(short events) {

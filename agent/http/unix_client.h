@@ -53,11 +53,12 @@ class UnixClient final {
     /// Sends `request` and returns the answer, whatever its status. Errc::unavailable when nobody
     /// listens or the connection breaks before an answer began, Errc::access_denied,
     /// Errc::timed_out at the deadline, Errc::too_large, Errc::protocol for anything that is not
-    /// one complete answer, Errc::bad_value for a request that cannot be written.
+    /// one complete answer, Errc::bad_value for a request or path that cannot be written,
+    /// Errc::memory_locked when the memory for secrets has no room to receive in.
     [[nodiscard]] Result<UnixResponse> exchange(const UnixRequest& request,
                                                 Deadline deadline) const;
 
-    /// The same with the body in memory for secrets. Errc::memory_locked when that has no room.
+    /// The same with the body in memory for secrets, and nowhere else.
     [[nodiscard]] Result<UnixSecretResponse> exchange_secret(const UnixRequest& request,
                                                              Deadline deadline) const;
 

@@ -1,3 +1,4 @@
+// The blocking client against servers that answer well, badly, slowly, endlessly or not at all.
 #include "agent/http/unix_client.h"
 
 #include <chrono>

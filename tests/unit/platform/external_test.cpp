@@ -1,3 +1,4 @@
+// The external platform against plug-ins that lie, and evidence as JSON in its two forms.
 #include "agent/platform/external.h"
 
 #include <atomic>

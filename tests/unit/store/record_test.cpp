@@ -1,3 +1,4 @@
+// The format of a record: what is refused, what it hides, and that salts never repeat.
 #include "agent/store/internal/record.h"
 
 #include <set>

@@ -1,3 +1,4 @@
+// Key slots: their file format, and the kinds `snp` and `recovery`.
 #include "agent/store/internal/slot.h"
 
 #include "tests/support/mutations.h"

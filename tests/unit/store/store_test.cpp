@@ -1,3 +1,4 @@
+// The sealed store as its users see it: secrets, versions, slots, and each thing that can go wrong.
 #include "agent/store/store.h"
 
 #include <algorithm>
