@@ -30,15 +30,20 @@ Result<std::vector<std::filesystem::path>> files_of(const std::filesystem::path&
 
 class LocalKind final : public VerifierKind {
  public:
-    LocalKind(TrustAnchors anchors, AppraisalPolicy policy,
+    /// `roots` are the certificates of the added anchors: an anchor is a key by its digest, and a
+    /// chain needs the certificate around it.
+    LocalKind(TrustAnchors anchors, Endorsements roots, AppraisalPolicy policy,
               std::vector<std::filesystem::path> paths)
-        : verifier_(std::move(anchors)), policy_(std::move(policy)), paths_(std::move(paths)) {}
+        : verifier_(std::move(anchors)),
+          roots_(std::move(roots)),
+          policy_(std::move(policy)),
+          paths_(std::move(paths)) {}
 
     std::string_view name() const noexcept override { return "local"; }
 
     Result<AttestationResult> appraise(const Evidence& evidence, const Expectations& expected,
                                        Time now) override {
-        ATTESTD_TRY(Endorsements endorsements, load_endorsements(paths_));
+        ATTESTD_TRY(Endorsements endorsements, load_endorsements(paths_, roots_));
         // What came with the evidence is a hint: everything in it is signed, and junk is left out.
         for (const Bytes& hint : evidence.endorsements) {
             static_cast<void>(endorsements.add(hint, "endorsements that came with the evidence"));
@@ -48,19 +53,24 @@ class LocalKind final : public VerifierKind {
 
  private:
     LocalVerifier verifier_;
+    Endorsements roots_;
     AppraisalPolicy policy_;
     std::vector<std::filesystem::path> paths_;
 };
 
 }  // namespace
 
-Result<Endorsements> load_endorsements(const std::vector<std::filesystem::path>& paths) {
-    Endorsements out;
+Result<Endorsements> load_endorsements(const std::vector<std::filesystem::path>& paths,
+                                       Endorsements out) {
     for (const auto& path : paths) {
         ATTESTD_TRY(const auto files, files_of(path));
         for (const auto& file : files) {
             ATTESTD_TRY(const Bytes bytes, read_file(file, kMaxEndorsementLen));
-            ATTESTD_CHECK(out.add(bytes, file.string()));
+            const auto added = out.add(bytes, file.string());
+            // A folder may hold other things too; a file that was named must be an endorsement.
+            const bool passed_over =
+                file != path && !added && added.error().code == Errc::unknown_format;
+            if (!added && !passed_over) return tl::make_unexpected(added.error());
         }
     }
     return out;
@@ -71,12 +81,14 @@ Result<std::unique_ptr<VerifierKind>> make_verifier(const VerifierConfig& config
                 parse_appraisal_policy(as_text(config.policy.bytes), config.policy.path.string(),
                                        PolicyStrictness::strict));
     TrustAnchors anchors;
+    Endorsements roots;
     for (const LoadedFile& file : config.trust_anchors) {
-        if (const auto added = anchors.add_certificate(file.bytes); !added) {
-            return fail_in(file.path.string(), added.error());
-        }
+        auto added = anchors.add_certificate(file.bytes);
+        if (added) added = roots.add(file.bytes, "trust anchor");
+        if (!added) return fail_in(file.path.string(), added.error());
     }
-    return std::make_unique<LocalKind>(std::move(anchors), std::move(policy), config.endorsements);
+    return std::make_unique<LocalKind>(std::move(anchors), std::move(roots), std::move(policy),
+                                       config.endorsements);
 }
 
 }  // namespace attestd

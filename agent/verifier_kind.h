@@ -29,9 +29,10 @@ class VerifierKind {
 /// fresh collateral counts without a reload.
 [[nodiscard]] Result<std::unique_ptr<VerifierKind>> make_verifier(const VerifierConfig& config);
 
-/// Files and folders (one level) of endorsements. Errc::not_found and others for what cannot be
-/// read; a file that holds no endorsement is an error too.
+/// Endorsements of files and folders (one level), added to `out`. What a folder holds and is no
+/// endorsement is passed over; a file that was named must be one. Errc::not_found and others for
+/// what cannot be read, and the errors of what is damaged.
 [[nodiscard]] Result<Endorsements> load_endorsements(
-    const std::vector<std::filesystem::path>& paths);
+    const std::vector<std::filesystem::path>& paths, Endorsements out = {});
 
 }  // namespace attestd

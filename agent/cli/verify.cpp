@@ -65,11 +65,16 @@ Outcome<AppraisalPolicy> read_policy(const std::string& path) {
     return *std::move(policy);
 }
 
-Outcome<TrustAnchors> read_anchors(const std::vector<std::string>& paths) {
+// A trust anchor is a key by its digest; its certificate is needed beside it, so it counts as
+// given.
+Outcome<TrustAnchors> read_anchors(const std::vector<std::string>& paths,
+                                   Endorsements& endorsements) {
     TrustAnchors anchors;
     for (const std::string& path : paths) {
         ATTESTD_TRY(const Bytes bytes, read_bytes(path));
-        if (auto added = anchors.add_certificate(bytes); !added) {
+        auto added = anchors.add_certificate(bytes);
+        if (added) added = endorsements.add(bytes, path);
+        if (!added) {
             return wrong_usage(
                 {added.error().code, fmt::format("{}: {}", path, added.error().detail)});
         }
@@ -150,9 +155,9 @@ Outcome<int> run_verify(const VerifyOptions& options) {
     auto expected = parse_expectations(options.report_data);
     if (!expected) return wrong_usage(std::move(expected).error());
     ATTESTD_TRY(const AppraisalPolicy policy, read_policy(options.policy));
-    ATTESTD_TRY(TrustAnchors anchors, read_anchors(options.trust_anchors));
     ATTESTD_TRY(Bytes bytes, read_input(options.file));
     ATTESTD_TRY(Endorsements endorsements, read_endorsements(options.endorsements));
+    ATTESTD_TRY(TrustAnchors anchors, read_anchors(options.trust_anchors, endorsements));
     ATTESTD_TRY(const Bytes evidence, split_evidence(std::move(bytes), endorsements, options.file));
     const AttestationResult result =
         LocalVerifier(std::move(anchors)).appraise(evidence, endorsements, policy, *expected, *now);
