@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 EXPECTED = ["floor/p256_verify", "floor/p384_verify", "floor/epoll/1", "floor/epoll/16", "floor/epoll/64",
-            "tdx/parse", "tdx/cold", "tdx/warm", "tdx/hot", "snp/parse", "snp/cold", "snp/hot"]
+            "tdx/parse", "tdx/cold", "tdx/warm", "tdx/hot", "snp/parse", "snp/cold", "snp/hot",
+            "release/1", "release/16", "release/64", "release/connect"]
 
 
 def complaints(name, found):
