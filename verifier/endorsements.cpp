@@ -122,13 +122,15 @@ Result<void> Endorsements::add_recognised(ByteView bytes, std::string_view name)
     const std::string_view text = as_text(bytes);
     const auto first = text.find_first_not_of(" \t\r\n");
     if (first != text.npos && text[first] == '{') return add_json(text, name);
-    if (looks_like_pem(bytes)) return add_pem(bytes);
     const Bytes decoded = decode_text_form(bytes);
-    if (decoded.size() > 4 && decoded[0] == der::kSequence) return add_der(decoded);
+    // A table may hold PEM, so it is looked for first.
     if (looks_like_cert_table(decoded)) return add_table(decoded);
     if (decoded.size() > kSnpReportLen && looks_like_snp_report(decoded)) {
         return add_table(ByteView(decoded).subspan(kSnpReportLen));
     }
+    if (looks_like_pem(bytes)) return add_pem(bytes);
+    if (decoded.size() > 4 && decoded[0] == der::kSequence) return add_der(decoded);
+    if (!decoded.empty() && all_zero(decoded)) return {};  // the table of a host that gives nothing
     return fail(Errc::unknown_format,
                 "no certificate, revocation list, certificate table or collateral is recognised");
 }

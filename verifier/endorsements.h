@@ -39,9 +39,9 @@ struct SignedDocument {
 class Endorsements final {
  public:
     /// Recognises and adds `bytes`: PEM, DER or hexadecimal certificates and CRLs, an SNP
-    /// certificate table (also behind its report), a TCB info or enclave identity document, or the
-    /// one-file collateral JSON. Errc::unknown_format, or the error of the format it was recognised
-    /// as; nothing was added then. `name` is for error texts.
+    /// certificate table (also behind its report, or all zero), a TCB info or enclave identity
+    /// document, or the one-file collateral JSON. Errc::unknown_format, or the error of the format
+    /// it was recognised as; nothing was added then. `name` is for error texts.
     [[nodiscard]] Result<void> add(ByteView bytes, std::string_view name);
 
     [[nodiscard]] const std::vector<Certificate>& certificates() const noexcept {

@@ -78,6 +78,16 @@ class Scanner {
     std::size_t at_ = 0;
 };
 
+// A key for an error text: whatever it is, what is shown is short and printable.
+std::string shown(std::string_view key) {
+    constexpr std::size_t kMaxShown = 40;
+    std::string out(key.substr(0, kMaxShown));
+    for (char& c : out) {
+        if (c < 0x20 || c > 0x7e) c = '?';
+    }
+    return out;
+}
+
 tl::unexpected<Error> bad(const Scanner& in, std::string_view why) {
     return fail(Errc::bad_json, fmt::format("signed document at byte {}: {}", in.at(), why));
 }
@@ -109,9 +119,11 @@ Result<SignedJsonParts> split_signed_json(std::string_view text, std::string_vie
                                            : key == "signature" ? &out.signature
                                                                 : nullptr;
             if (slot == nullptr)
-                return fail(Errc::unknown_key, fmt::format("signed document: key \"{}\"", key));
+                return fail(Errc::unknown_key,
+                            fmt::format("signed document: key \"{}\"", shown(key)));
             if (!slot->empty())
-                return fail(Errc::duplicate_key, fmt::format("signed document: key \"{}\"", key));
+                return fail(Errc::duplicate_key,
+                            fmt::format("signed document: key \"{}\"", shown(key)));
             *slot = value;
             return {};
         }));
