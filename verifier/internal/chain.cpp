@@ -17,31 +17,20 @@ Result<void> check_known_extensions(const Certificate& certificate, std::string_
     return bad(Errc::chain_constraints, what, "a critical extension is not known here");
 }
 
-// Signature and dates of one list of the right issuer.
-Result<void> check_crl(const Crl& crl, const VerifiedCertificate& issuer, Time now,
-                       std::string_view what) {
+Result<void> check_crl_signature(const Crl& crl, const VerifiedCertificate& issuer,
+                                 std::string_view what) {
     const auto& usage = issuer.certificate.key_usage();
     if (!usage || !usage->crl_sign())
         return bad(Errc::crl_issuer, what, "the issuer may not sign revocation lists");
     if (!crl.signed_by(issuer.key))
         return bad(Errc::crl_signature, what, "the signature is not by its issuer's key");
-    const Window& window = crl.validity();
-    if (now < window.from) {
-        return bad(Errc::crl_not_yet_valid, what,
-                   fmt::format("thisUpdate is {}", to_rfc3339(window.from)));
-    }
-    if (now > window.until) {
-        return bad(
-            Errc::crl_expired, what,
-            fmt::format("nextUpdate was {}: fetch the current list", to_rfc3339(window.until)));
-    }
     return {};
 }
 
-// The candidate when it is a good list of this issuer, null when it is none of its lists, an error
-// when it should be one and is not good.
-Result<const Crl*> usable_crl(const GivenCrl& candidate, const VerifiedCertificate& issuer,
-                              CrlRole role, Time now, std::string_view what) {
+// The candidate when it is this issuer's own word, null when it is none of its lists, an error when
+// it should be one and is not. Its dates are not judged yet.
+Result<const Crl*> own_crl(const GivenCrl& candidate, const VerifiedCertificate& issuer,
+                           CrlRole role, std::string_view what) {
     const bool ours_by_role = candidate.role == role && role != CrlRole::unsaid;
     if (!candidate.crl) {
         if (ours_by_role) return bad(Errc::crl_malformed, what, candidate.crl.error().detail);
@@ -54,7 +43,7 @@ Result<const Crl*> usable_crl(const GivenCrl& candidate, const VerifiedCertifica
                    fmt::format("issued by \"{}\", needed from \"{}\"", crl.issuer().common_name,
                                issuer.certificate.subject().common_name));
     }
-    ATTESTD_CHECK(check_crl(crl, issuer, now, what));
+    ATTESTD_CHECK(check_crl_signature(crl, issuer, what));
     return &crl;
 }
 
@@ -117,25 +106,42 @@ bool VerifiedCrls::revokes(ByteView serial) const noexcept {
                        [&](const Crl& crl) { return crl.revokes(serial); });
 }
 
+// Notes an authentic list, as of `now`.
+Result<void> VerifiedCrls::take(const Crl& crl, Time now, std::string_view what) {
+    const Window& window = crl.validity();
+    if (now < window.from) {
+        next_from_ = std::min(next_from_, window.from);
+        return bad(Errc::crl_not_yet_valid, what,
+                   fmt::format("thisUpdate is {}", to_rfc3339(window.from)));
+    }
+    // What its issuer once revoked stays revoked, also on a list whose time is over.
+    lists_.push_back(crl);
+    if (now > window.until) {
+        return bad(
+            Errc::crl_expired, what,
+            fmt::format("nextUpdate was {}: fetch the current list", to_rfc3339(window.until)));
+    }
+    if (!newest_ || newest_->from < window.from) newest_ = window;
+    return {};
+}
+
 Result<VerifiedCrls> verify_crls(const std::vector<GivenCrl>& given,
                                  const VerifiedCertificate& issuer, CrlRole role, Time now,
                                  std::string_view what) {
     VerifiedCrls out;
-    std::optional<Error> complaint;
+    std::optional<Error>
+        furthest;  // of the complaints; codes are numbered in the order of the steps
+    const auto complain = [&](Error error) {
+        if (!furthest || furthest->code < error.code) furthest = std::move(error);
+    };
     for (const GivenCrl& candidate : given) {
-        auto usable = usable_crl(candidate, issuer, role, now, what);
-        if (!usable) {
-            if (!complaint) complaint = std::move(usable).error();
-            continue;
-        }
-        if (*usable == nullptr) continue;
-        const Crl& crl = **usable;
-        if (out.lists_.empty() || out.validity_.from < crl.validity().from)
-            out.validity_ = crl.validity();
-        out.lists_.push_back(crl);
+        auto own = own_crl(candidate, issuer, role, what);
+        if (!own) complain(std::move(own).error());
+        if (!own || *own == nullptr) continue;
+        if (auto taken = out.take(**own, now, what); !taken) complain(std::move(taken).error());
     }
-    if (!out.lists_.empty()) return out;
-    if (complaint) return tl::make_unexpected(*std::move(complaint));
+    if (out.newest_) return out;
+    if (furthest) return tl::make_unexpected(*std::move(furthest));
     return bad(Errc::crl_missing, what,
                fmt::format("no revocation list of \"{}\" is given",
                            issuer.certificate.subject().common_name));

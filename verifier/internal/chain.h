@@ -2,6 +2,9 @@
 // share.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -43,20 +46,26 @@ struct VerifiedRoot {
 [[nodiscard]] Result<void> check_valid_at(const Certificate& certificate, Time now,
                                           std::string_view what);
 
-/// The lists of one issuer that hold at one time.
+/// The lists of one issuer that were looked at for one time; at least one of them is in force then.
 class VerifiedCrls final {
  public:
-    /// Whether any of the lists names this serial number.
+    /// Whether any of the lists names this serial number, be it in force or over.
     [[nodiscard]] bool revokes(ByteView serial) const noexcept;
-    /// The span in which the newest of them is in force.
-    [[nodiscard]] const Window& validity() const noexcept { return validity_; }
+    /// The span in which the newest of them is in force, cut where a later one comes into force.
+    [[nodiscard]] Window validity() const noexcept {
+        return {newest_->from, std::min(newest_->until, next_from_ - std::chrono::seconds(1))};
+    }
 
  private:
     friend Result<VerifiedCrls> verify_crls(const std::vector<GivenCrl>&,
                                             const VerifiedCertificate&, CrlRole, Time,
                                             std::string_view);
+    VerifiedCrls() = default;
+    Result<void> take(const Crl& crl, Time now, std::string_view what);
+
     std::vector<Crl> lists_;
-    Window validity_{Time::min(), Time::min()};
+    std::optional<Window> newest_;  // of those in force
+    Time next_from_ = Time::max();  // of those not yet in force
 };
 
 /// Finds the lists of `issuer` among `given` that are signed by it and in force at `now`. A list
