@@ -33,6 +33,8 @@ struct CollateralContext {
     Time now;
     /// The signer verified last: both documents usually come with the same chain.
     std::optional<std::pair<std::vector<Certificate>, VerifiedCertificate>> known_signer;
+    /// When the first of the documents that are not yet in force comes into it.
+    Time next_from = Time::max();
 };
 
 /// The best TCB info among those given: of those that hold, the one with the highest evaluation

@@ -49,11 +49,18 @@ Result<std::vector<Certificate>> parse_chain(std::string_view pem) {
     return chain;
 }
 
-const Certificate* find_subject(const Endorsements& endorsements, const DistinguishedName& name) {
-    const auto& all = endorsements.certificates();
-    const auto it = std::find_if(all.begin(), all.end(),
-                                 [&](const auto& c) { return c.subject().same_as(name); });
-    return it == all.end() ? nullptr : &*it;
+// The certificate that signed `child`. Names are not enough to go by: test hierarchies use Intel's,
+// and Intel has two certificates for one root key; of several the one that is valid longest.
+const Certificate* find_issuer(const Endorsements& endorsements, const Certificate& child) {
+    const Certificate* best = nullptr;
+    for (const Certificate& candidate : endorsements.certificates()) {
+        if (!candidate.subject().same_as(child.issuer())) continue;
+        const auto key = candidate.key();
+        if (!key || !child.signed_by(*key)) continue;
+        if (best == nullptr || best->validity().until < candidate.validity().until)
+            best = &candidate;
+    }
+    return best;
 }
 
 bool signed_qe_report(const Certificate& leaf, const ParsedQuote& quote) {
@@ -70,9 +77,9 @@ Result<std::vector<Certificate>> find_pck_chain(const ParsedQuote& quote,
     if (quote.cert_data_type == kCertDataPckChain) return parse_chain(quote.pck_chain());
     for (const Certificate& leaf : endorsements.certificates()) {
         if (leaf.subject().common_name != kPckLeafName || !signed_qe_report(leaf, quote)) continue;
-        const Certificate* const intermediate = find_subject(endorsements, leaf.issuer());
+        const Certificate* const intermediate = find_issuer(endorsements, leaf);
         const Certificate* const root =
-            intermediate != nullptr ? find_subject(endorsements, intermediate->issuer()) : nullptr;
+            intermediate != nullptr ? find_issuer(endorsements, *intermediate) : nullptr;
         if (root == nullptr)
             return fail(Errc::chain_missing, "the issuers of the PCK certificate are not given");
         return std::vector<Certificate>{leaf, *intermediate, *root};
