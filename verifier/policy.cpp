@@ -48,6 +48,10 @@ Result<TdxPolicy> parse_tdx(Members in) {
     ATTESTD_CHECK(in.bits("xfam", out.xfam));
     ATTESTD_CHECK(in.bits("td_attributes", out.td_attributes));
     ATTESTD_CHECK(in.bits("td_attributes_mask", out.td_attributes_mask));
+    if (const auto mask = in.object().optional("td_attributes_mask"); mask && !out.td_attributes) {
+        return mask->fail_here(Errc::bad_config,
+                               "a mask without \"td_attributes\" would check nothing");
+    }
     ATTESTD_CHECK(in.reference("mrtd", out.mrtd, true));
     for (std::size_t i = 0; i < out.rtmr.size(); ++i) {
         ATTESTD_CHECK(in.reference(fmt::format("rtmr{}", i), out.rtmr.at(i), true));

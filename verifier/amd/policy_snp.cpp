@@ -132,6 +132,11 @@ Result<SnpPolicy> parse_snp(Members in, PolicyStrictness strictness) {
     ATTESTD_CHECK(parse_min_tcb(in, strictness, out));
     ATTESTD_CHECK(parse_csp_ids(in, out));
     ATTESTD_CHECK(in.texts("products", out.products, product_text));
+    if (const auto given = in.object().optional("products"); given && out.products.empty()) {
+        return given->fail_here(
+            Errc::bad_config,
+            "an empty list of products accepts nothing: leave it out to allow each");
+    }
     ATTESTD_CHECK(in.reference("measurement", out.measurement, true));
     ATTESTD_CHECK(in.reference("host_data", out.host_data, true));
     ATTESTD_CHECK(in.reference("id_key_digest", out.id_key_digest, true));

@@ -16,9 +16,10 @@ bool contains(const std::vector<std::string>& list, std::string_view value) {
     return std::find(list.begin(), list.end(), value) != list.end();
 }
 
-// SWHardeningNeeded passes when every advisory is one that the workload answers for.
+// SWHardeningNeeded passes when every advisory is one that the workload answers for; of hardening
+// that no advisory names nobody can say that.
 bool all_advisories_allowed(const IntelTcbPolicy& policy, const TcbEvaluation& evaluation) {
-    return !policy.allowed_advisories.empty() &&
+    return !evaluation.advisory_ids.empty() &&
            std::all_of(evaluation.advisory_ids.begin(), evaluation.advisory_ids.end(),
                        [&](const auto& id) { return contains(policy.allowed_advisories, id); });
 }

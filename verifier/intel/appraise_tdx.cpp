@@ -86,8 +86,13 @@ void appraise_machine(ResultBuilder& out, const TdxPolicy& policy, const PckExte
     using Kind = ReferenceValues<16>::Kind;
     if (policy.ppid.kind != Kind::unpinned) appraise_reference(out, "ppid", policy.ppid, pck.ppid);
     if (policy.platform_instance_id.kind == Kind::unpinned) return;
-    appraise_reference(out, "platform_instance_id", policy.platform_instance_id,
-                       pck.platform_instance_id.value_or(ByteArray<16>{}));
+    if (pck.platform_instance_id) {
+        appraise_reference(out, "platform_instance_id", policy.platform_instance_id,
+                           *pck.platform_instance_id);
+    } else if (policy.platform_instance_id.kind == Kind::listed) {
+        out.error("platform-instance-id.mismatch",
+                  "the PCK certificate names no platform instance: it is none of those listed");
+    }
 }
 
 }  // namespace
