@@ -122,21 +122,20 @@ void appraise_min_tcb(ResultBuilder& out, const SnpPolicy& policy, const SnpRepo
 }
 
 void appraise_signing_key(ResultBuilder& out, const SnpPolicy& policy, const SnpReport& report,
-                          std::string_view csp_id) {
+                          std::optional<std::string_view> csp_id) {
     const bool vlek = report.signing_key == SnpSigningKey::vlek;
     if (vlek ? !policy.allow_vlek : !policy.allow_vcek) {
         out.error("policy.key-kind", fmt::format("the policy does not allow reports signed by a {}",
                                                  signing_key_name(report.signing_key)));
     }
-    if (!vlek || policy.any_csp_id) return;
+    if (!vlek || policy.any_csp_id || !csp_id) return;
     if (!policy.csp_ids) {
         out.warning("csp-id.unpinned",
-                    fmt::format("the VLEK is of {}, and no CSP id is given",
-                                csp_id.empty() ? "a provider not known" : csp_id));
-    } else if (std::find(policy.csp_ids->begin(), policy.csp_ids->end(), csp_id) ==
+                    fmt::format("the VLEK is of {}, and no CSP id is given", *csp_id));
+    } else if (std::find(policy.csp_ids->begin(), policy.csp_ids->end(), *csp_id) ==
                policy.csp_ids->end()) {
         out.error("csp-id.mismatch",
-                  fmt::format("the VLEK is of \"{}\", which the policy does not list", csp_id));
+                  fmt::format("the VLEK is of \"{}\", which the policy does not list", *csp_id));
     }
 }
 
@@ -166,7 +165,7 @@ void appraise_id_block(ResultBuilder& out, const SnpPolicy& policy, const SnpRep
 }  // namespace
 
 void appraise_snp(ResultBuilder& out, const SnpPolicy& policy, const SnpReport& report,
-                  std::string_view csp_id) {
+                  std::optional<std::string_view> csp_id) {
     appraise_guest_policy(out, policy, report);
     appraise_platform(out, policy, report);
     appraise_signing_key(out, policy, report, csp_id);

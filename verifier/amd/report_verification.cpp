@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <functional>
-#include <map>
-#include <tuple>
+#include <algorithm>
 
 #include "quote/base/encoding.h"
 
@@ -110,6 +108,8 @@ Result<VerifiedRoot> verify_root(const Certificate& root, Product product,
                                 root.subject().common_name));
     ATTESTD_CHECK(check_authority(root, 1, "root certificate"));
     ATTESTD_TRY(PublicKey key, root.key());
+    if (key.kind() != KeyKind::rsa4096)
+        return fail(Errc::chain_algorithm, "root certificate: the key is not RSA-4096");
     ATTESTD_CHECK(check_valid_at(root, now, "root certificate"));
     // The pinned key is the anchor: the certificate around it gains nothing from its own signature,
     // but a damaged one is refused all the same.
@@ -200,21 +200,33 @@ Result<Window> check_crl(const ChainKeys& keys, const Endorsements& endorsements
     return crls->validity();
 }
 
+// What the leaf gets wrong whoever issued it: its own dates, and step 9.
+Result<void> check_leaf_alone(const Certificate& leaf, const AmdLeafExtension& extension,
+                              const SnpReport& report, const SnpChainOptions& options, Time now) {
+    ATTESTD_CHECK(check_valid_at(leaf, now, "leaf"));
+    return check_leaf_fits(report, extension, options);
+}
+
 Result<VerifiedSnpLeaf> verify_candidate(const Certificate& candidate, const SnpReport& report,
                                          const Endorsements& endorsements,
                                          const TrustAnchors& anchors,
                                          const SnpChainOptions& options, Time now) {
     ATTESTD_TRY(const AmdLeafExtension extension, check_leaf(candidate, report));
-    ATTESTD_TRY(ChainKeys keys, find_links(candidate, extension.product,
-                                           endorsements.certificates(), anchors, now));
+    auto keys = find_links(candidate, extension.product, endorsements.certificates(), anchors, now);
     bool crl_checked = false;
-    ATTESTD_TRY(const Window crl, check_crl(keys, endorsements, options, now, crl_checked));
-    ATTESTD_CHECK(check_leaf_fits(report, extension, options));
-    const Window validity = crl.intersect(keys.leaf.certificate.validity())
-                                .intersect(keys.intermediate.certificate.validity())
-                                .intersect(keys.root.verified.certificate.validity());
-    return VerifiedSnpLeaf{std::move(keys.leaf), extension.product, std::string(extension.csp_id),
-                           crl_checked,          validity,          keys.root.grade};
+    const auto crl = keys ? check_crl(*keys, endorsements, options, now, crl_checked)
+                          : Result<Window>(tl::make_unexpected(keys.error()));
+    if (!crl && !is_absence(crl.error().code)) return tl::make_unexpected(crl.error());
+    // An issuer or a list that is absent hides no failure of the leaf's own.
+    ATTESTD_CHECK(check_leaf_alone(candidate, extension, report, options, now));
+    if (!crl) return tl::make_unexpected(crl.error());
+    const Window validity = Window{now, Time::max()}
+                                .intersect(*crl)
+                                .intersect(keys->leaf.certificate.validity())
+                                .intersect(keys->intermediate.certificate.validity())
+                                .intersect(keys->root.verified.certificate.validity());
+    return VerifiedSnpLeaf{std::move(keys->leaf), extension.product, std::string(extension.csp_id),
+                           crl_checked,           validity,          keys->root.grade};
 }
 
 bool may_be_leaf(const Certificate& certificate) noexcept {
@@ -222,14 +234,67 @@ bool may_be_leaf(const Certificate& certificate) noexcept {
     return name == "SEV-VCEK" || name == "SEV-VLEK";
 }
 
-// How well a leaf suits the report before anything is verified; the best are tried first.
-std::tuple<bool, bool> suits(const Certificate& candidate, const SnpReport& report) {
+// How well a leaf suits the report before anything is verified. One that suits less than another
+// can hold only where that one does.
+enum class Suits : std::uint8_t { not_at_all, kind_and_product, chip_and_tcb };
+
+Suits suits(const Certificate& candidate, const SnpReport& report) {
     const auto extension = parse_amd_leaf_extension(candidate);
-    if (!extension || !*extension) return {false, false};
+    if (!extension || !*extension) return Suits::not_at_all;
     const AmdLeafExtension& leaf = **extension;
-    const bool kind = leaf.is_vcek() != is_vlek(report);
-    return {kind, kind && check_leaf_fits(report, leaf, {false, true}).has_value()};
+    const bool product = !report.names_product() || report.product == leaf.product;
+    if (!product || leaf.is_vcek() == is_vlek(report)) return Suits::not_at_all;
+    const SnpChainOptions lenient{.require_crl = false, .allow_masked_chip_id = true};
+    return check_leaf_fits(report, leaf, lenient) ? Suits::chip_and_tcb : Suits::kind_and_product;
 }
+
+// The leaves among `all` that suit the report best, in the order given.
+std::vector<const Certificate*> best_candidates(const std::vector<Certificate>& all,
+                                                const SnpReport& report) {
+    std::vector<const Certificate*> out;
+    Suits best = Suits::not_at_all;
+    for (const Certificate& certificate : all) {
+        if (!may_be_leaf(certificate)) continue;
+        const Suits how = suits(certificate, report);
+        if (how > best) out.clear();
+        best = std::max(best, how);
+        if (how == best) out.push_back(&certificate);
+    }
+    return out;
+}
+
+// Gathers what becomes of the candidates.
+class Leaves {
+ public:
+    bool knows_key_of(const Certificate& candidate) const {
+        return std::any_of(found_.all.begin(), found_.all.end(), [&](const VerifiedSnpLeaf& known) {
+            return equal(known.leaf.certificate.spki(), candidate.spki());
+        });
+    }
+    void note(const Certificate& candidate, Result<VerifiedSnpLeaf> verified) {
+        if (verified) {
+            found_.validity = found_.validity.intersect(verified->validity);
+            found_.all.push_back(*std::move(verified));
+            return;
+        }
+        if (!is_absence(verified.error().code)) return furthest_.note(std::move(verified).error());
+        if (auto key = candidate.key()) unproven_keys_.push_back(*std::move(key));
+        if (!absent_) absent_ = std::move(verified).error();
+    }
+    SnpLeafOutcome outcome() && {
+        if (found_.all.empty()) return {nullptr, std::move(unproven_keys_), absent_, failure()};
+        return {std::make_shared<const VerifiedSnpLeaves>(std::move(found_)), {}, {}, {}};
+    }
+
+ private:
+    // One candidate that may yet hold outranks others that do not.
+    std::optional<Error> failure() const { return absent_ ? std::nullopt : furthest_.error(); }
+
+    VerifiedSnpLeaves found_;
+    std::vector<PublicKey> unproven_keys_;
+    std::optional<Error> absent_;
+    Furthest furthest_;
+};
 
 }  // namespace
 
@@ -252,30 +317,20 @@ Result<void> check_signed(const ParsedSnpReport& parsed) {
 SnpLeafOutcome verify_snp_leaf(const SnpReport& report, const Endorsements& endorsements,
                                const TrustAnchors& anchors, const SnpChainOptions& options,
                                Time now) {
-    // The one that suits best first; among equals, in the order given.
-    std::multimap<std::tuple<bool, bool>, const Certificate*, std::greater<>> candidates;
-    for (const Certificate& certificate : endorsements.certificates()) {
-        if (may_be_leaf(certificate)) candidates.emplace(suits(certificate, report), &certificate);
+    const auto candidates = best_candidates(endorsements.certificates(), report);
+    if (candidates.empty()) {
+        const std::string kind(signing_key_name(report.signing_key));
+        const std::string why =
+            fmt::format("no {} certificate is given: fetch it, or give --endorsements", kind);
+        return {nullptr, {}, Error{Errc::leaf_missing, why}, {}};
     }
-    SnpLeafOutcome out;
-    Furthest furthest;
-    for (const auto& [suitability, candidate] : candidates) {
-        auto verified = verify_candidate(*candidate, report, endorsements, anchors, options, now);
-        if (verified) {
-            out.leaf = std::make_shared<const VerifiedSnpLeaf>(*std::move(verified));
-            return out;
-        }
-        furthest.note(std::move(verified).error());
+    Leaves leaves;
+    for (const Certificate* candidate : candidates) {
+        if (leaves.knows_key_of(*candidate)) continue;
+        leaves.note(*candidate,
+                    verify_candidate(*candidate, report, endorsements, anchors, options, now));
     }
-    if (!furthest.error()) {
-        out.absent =
-            Error{Errc::leaf_missing,
-                  fmt::format("no {} certificate is given: fetch it, or give --endorsements",
-                              signing_key_name(report.signing_key))};
-    } else {
-        (is_absence(furthest.error()->code) ? out.absent : out.failure) = furthest.error();
-    }
-    return out;
+    return std::move(leaves).outcome();
 }
 
 Result<void> verify_report_signature(const ParsedSnpReport& report, const PublicKey& leaf_key) {

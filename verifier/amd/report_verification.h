@@ -35,9 +35,19 @@ struct VerifiedSnpLeaf {
     Grade grade;
 };
 
+/// All of them that have a key of their own: one VCEK, but as many VLEKs as providers' were given.
+struct VerifiedSnpLeaves {
+    std::vector<VerifiedSnpLeaf> all;
+    /// When all of these, and no others, are the ones; begins at the time of verification.
+    Window validity;
+};
+
 /// What became of an attempt. `failure` outranks.
 struct SnpLeafOutcome {
-    std::shared_ptr<const VerifiedSnpLeaf> leaf;  ///< null unless everything held
+    std::shared_ptr<const VerifiedSnpLeaves> leaves;  ///< null unless everything held for one
+    /// Keys of leaves that suit while something that they rest on is absent: the report must be
+    /// signed by one of them whatever else turns up.
+    std::vector<PublicKey> unproven_keys;
     std::optional<Error> absent, failure;
 };
 
@@ -46,8 +56,9 @@ struct SnpLeafOutcome {
 [[nodiscard]] Result<void> check_signed(const ParsedSnpReport& report);
 
 /// Steps 4 to 9: finds the report's leaf and its issuers among `endorsements` and verifies them as
-/// of `now`. Of several candidates one that holds is enough; else the error of the one that came
-/// furthest.
+/// of `now`. Of several candidates one that holds is enough; else an absence, if one of them lacks
+/// nothing but that; else the error of the one that came furthest. Only those that suit the report
+/// best are asked.
 [[nodiscard]] SnpLeafOutcome verify_snp_leaf(const SnpReport& report,
                                              const Endorsements& endorsements,
                                              const TrustAnchors& anchors,

@@ -153,9 +153,16 @@ void verify_qe_report(const ParsedQuote& quote, Steps& steps, Parts& parts) {
     parts.attestation_key = steps.take(attestation_key_of(quote));
 }
 
-std::shared_ptr<const VerifiedPlatform> assemble(const ParsedQuote& quote, Parts parts) {
+PlatformFacts facts_of(const ParsedQuote& quote, const Parts& parts) {
+    return {parts.chain->pck, parts.tcb_info->body, parts.qe_identity->body,
+            quote.qe_report.isv_svn};
+}
+
+std::shared_ptr<const VerifiedPlatform> assemble(const ParsedQuote& quote, const Parts& parts,
+                                                 Time now) {
     const VerifiedPckChain& chain = *parts.chain;
-    const Window validity = parts.root_crls->validity()
+    const Window validity = Window{now, Time::max()}
+                                .intersect(parts.root_crls->validity())
                                 .intersect(parts.pck_crls->validity())
                                 .intersect(parts.tcb_info->validity)
                                 .intersect(parts.qe_identity->validity)
@@ -163,8 +170,7 @@ std::shared_ptr<const VerifiedPlatform> assemble(const ParsedQuote& quote, Parts
                                 .intersect(chain.intermediate.certificate.validity())
                                 .intersect(chain.root.verified.certificate.validity());
     return std::make_shared<const VerifiedPlatform>(VerifiedPlatform{
-        chain.pck, std::move(parts.tcb_info->body), std::move(parts.qe_identity->body),
-        quote.qe_report.isv_svn, *std::move(parts.attestation_key), validity, chain.root.grade});
+        facts_of(quote, parts), *parts.attestation_key, validity, chain.root.grade});
 }
 
 }  // namespace
@@ -178,8 +184,11 @@ PlatformOutcome verify_platform(const ParsedQuote& quote, const Endorsements& en
     verify_endorsements(quote, endorsements, anchors, now, steps, parts);
     if (steps.failed()) return out;
     verify_qe_report(quote, steps, parts);
-    if (steps.failed() || !out.absent.empty()) return out;
-    out.platform = assemble(quote, std::move(parts));
+    if (steps.failed()) return out;
+    if (out.absent.empty())
+        out.platform = assemble(quote, parts, now);
+    else if (parts.tcb_info && parts.qe_identity)
+        out.unproven = facts_of(quote, parts);
     return out;
 }
 

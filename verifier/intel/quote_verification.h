@@ -19,12 +19,19 @@
 
 namespace attestd {
 
-/// A platform whose attestation key may be believed within `validity`.
-struct VerifiedPlatform {
+/// What PCK certificate, TCB info and enclave identity say of a platform. Without the revocation
+/// lists behind them it can refuse, and no more.
+struct PlatformFacts {
     PckExtension pck;
     TcbInfo tcb_info;
     EnclaveIdentity qe_identity;
     std::uint16_t qe_isv_svn;
+};
+
+/// A platform whose attestation key may be believed within `validity`, which begins at the time of
+/// verification: at another time another document may have been the one to choose.
+struct VerifiedPlatform {
+    PlatformFacts facts;
     PublicKey attestation_key;
     Window validity;
     Grade grade;
@@ -33,8 +40,9 @@ struct VerifiedPlatform {
 /// What became of an attempt: all of it, or what is absent, or what is wrong. `failure` outranks.
 struct PlatformOutcome {
     std::shared_ptr<const VerifiedPlatform> platform;  ///< null unless everything held
-    std::vector<Error> absent;                         ///< endorsements that were not given
-    std::optional<Error> failure;                      ///< the first check that failed
+    std::optional<PlatformFacts> unproven;  ///< when nothing but revocation lists is absent
+    std::vector<Error> absent;              ///< endorsements that were not given
+    std::optional<Error> failure;           ///< the first check that failed
 };
 
 /// Steps 1 to 6 and the key of step 7, as of `now`. Goes on past absent endorsements, so that what

@@ -50,8 +50,8 @@ void appraise_tdx(ResultBuilder& out, const TdxPolicy& policy, const TdReport& r
                   const PckExtension* pck);
 void appraise_sgx(ResultBuilder& out, const SgxPolicy& policy, const EnclaveReport& report);
 
-/// `csp_id` is the VLEK's, empty for a VCEK or an unverified leaf.
+/// `csp_id` is the verified VLEK's: absent when no leaf was verified, which is said elsewhere.
 void appraise_snp(ResultBuilder& out, const SnpPolicy& policy, const SnpReport& report,
-                  std::string_view csp_id);
+                  std::optional<std::string_view> csp_id);
 
 }  // namespace attestd
