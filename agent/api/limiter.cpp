@@ -34,8 +34,6 @@ Limiter::Entry& Limiter::of_workload(std::string_view id) {
 Result<void> Limiter::request(uid_t uid, const std::vector<std::string_view>& workloads,
                               const Limits& limits, BootTime now) {
     Entry& user = users_[uid];
-    if (now < user.locked_until)
-        return fail(Errc::rate_limited, "too many failed requests: locked for a while");
     if (!user.requests.take(limits.requests, now))
         return fail(Errc::rate_limited, "too many requests");
     for (const std::string_view id : workloads) {
@@ -53,6 +51,12 @@ Result<void> Limiter::quote(uid_t uid, std::string_view workload, const Limits& 
         return {};
     }
     return fail(Errc::rate_limited, "too many requests for evidence");
+}
+
+Result<void> Limiter::check_lock(uid_t uid, BootTime now) const {
+    const auto user = users_.find(uid);
+    if (user == users_.end() || now >= user->second.locked_until) return {};
+    return fail(Errc::rate_limited, "too many failed requests: locked for a while");
 }
 
 bool Limiter::failure(uid_t uid, const Limits& limits, BootTime now) {

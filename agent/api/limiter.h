@@ -32,12 +32,14 @@ class TokenBucket final {
 
 class Limiter final {
  public:
-    /// One request by `uid` as `workloads`. Errc::rate_limited; while locked out as well.
+    /// One request by `uid` as `workloads`. Errc::rate_limited.
     [[nodiscard]] Result<void> request(uid_t uid, const std::vector<std::string_view>& workloads,
                                        const Limits& limits, BootTime now);
     /// One piece of evidence. Errc::rate_limited.
     [[nodiscard]] Result<void> quote(uid_t uid, std::string_view workload, const Limits& limits,
                                      BootTime now);
+    /// Errc::rate_limited while the uid is locked out: for whatever is given by policy.
+    [[nodiscard]] Result<void> check_lock(uid_t uid, BootTime now) const;
     /// An authorisation failed. True when this locks the uid out: worth one line of the log.
     [[nodiscard]] bool failure(uid_t uid, const Limits& limits, BootTime now);
 

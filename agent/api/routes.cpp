@@ -104,8 +104,11 @@ Task<Response> Routes::handle(Connection& connection, Request& request) {
     if (connection.listener().kind == ListenerKind::admin)
         co_return co_await handle_admin(connection, request);
     const uid_t uid = connection.peer().caller().peer.uid;
-    const auto within = agent_.limiter.request(uid, connection.workloads(), agent_.policy->limits,
-                                               BootClock::now());
+    const BootTime now = BootClock::now();
+    auto within = agent_.limiter.request(uid, connection.workloads(), agent_.policy->limits, now);
+    // Who guessed names too often still learns whether attestd is well.
+    const bool is_by_policy = request.path.starts_with(kSecrets) || request.path == "/v1/evidence";
+    if (within && is_by_policy) within = agent_.limiter.check_lock(uid, now);
     if (!within) {
         deny(agent_, connection.asker(), "request", request.path, within.error());
         co_return refusal(within.error().code);

@@ -56,12 +56,14 @@ TEST_CASE(
     Limiter limiter;
     const Limits limits;
     for (int i = 0; i < 5; ++i) CHECK_FALSE(limiter.failure(1, limits, kNow));
-    REQUIRE_OK(limiter.request(1, kNobody, limits, kNow));
+    REQUIRE_OK(limiter.check_lock(1, kNow));
     CHECK(limiter.failure(1, limits, kNow));
     CHECK_FALSE(limiter.failure(1, limits, kNow));
-    REQUIRE_ERRC(Errc::rate_limited, limiter.request(1, kNobody, limits, kNow + 59s));
-    REQUIRE_OK(limiter.request(2, kNobody, limits, kNow));
-    REQUIRE_OK(limiter.request(1, kNobody, limits, kNow + 60s));
+    REQUIRE_ERRC(Errc::rate_limited, limiter.check_lock(1, kNow + 59s));
+    REQUIRE_OK(
+        limiter.request(1, kNobody, limits, kNow));  // what policy does not give is still answered
+    REQUIRE_OK(limiter.check_lock(2, kNow));
+    REQUIRE_OK(limiter.check_lock(1, kNow + 60s));
 }
 
 TEST_CASE("limiter: entries that say nothing any more are dropped, a lock is not",
@@ -75,5 +77,5 @@ TEST_CASE("limiter: entries that say nothing any more are dropped, a lock is not
     CHECK(limiter.size() == 1000);
     limiter.sweep(limits, kNow + 30min);
     CHECK(limiter.size() == 1);
-    REQUIRE_ERRC(Errc::rate_limited, limiter.request(7, kNobody, limits, kNow + 30min));
+    REQUIRE_ERRC(Errc::rate_limited, limiter.check_lock(7, kNow + 30min));
 }
