@@ -48,6 +48,16 @@ class CountingIterator {
 
 using LineMap = std::unordered_map<const json*, int>;
 
+// What the library says of bytes that are no JSON quotes them: here short, and as printable ASCII.
+std::string shown(std::string_view text) {
+    constexpr std::size_t kMaxShown = 200;
+    std::string out(text.substr(0, kMaxShown));
+    for (char& c : out) {
+        if (c < 0x20 || c > 0x7e) c = '?';
+    }
+    return out;
+}
+
 // Builds the tree; refuses depth and doubled keys as soon as they are seen.
 class Builder final : public json::json_sax_t {
  public:
@@ -83,7 +93,7 @@ class Builder final : public json::json_sax_t {
         std::string_view why =
             e.what();  // "[json.exception.parse_error.101] parse error at ...: why"
         if (const auto at = why.find("syntax error"); at != why.npos) why = why.substr(at);
-        return refuse(Errc::bad_json, fmt::format("at byte {}: {}", position, why));
+        return refuse(Errc::bad_json, fmt::format("at byte {}: {}", position, shown(why)));
     }
 
  private:

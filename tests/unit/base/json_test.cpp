@@ -1,6 +1,7 @@
 // JSON from outside: what is refused, and whether the complaint tells a person where to look.
 #include "quote/base/json.h"
 
+#include <algorithm>
 #include <string>
 
 #include "tests/support/catch.h"
@@ -205,4 +206,15 @@ TEST_CASE("json: values stay valid when the document is moved", "[base][json]") 
     const JsonDocument moved = *std::move(document);
     JsonObject top = moved.root().object().value();
     CHECK(top.required("a")->object()->required("b")->text().value() == "text");
+}
+
+TEST_CASE("json: an error about hostile bytes is short and printable", "[base][json]") {
+    const std::string text =
+        GENERATE(as<std::string>{}, "{\"a\": \"\xff\xfe\"}", "{\"a\": \"\x1b[2J\"}",
+                 "{\"" + std::string(100000, 'k') + "\xff\": 1}");
+    const auto document = JsonDocument::parse(text, "hostile");
+    REQUIRE_ERRC(Errc::bad_json, document);
+    const std::string& detail = document.error().detail;
+    CHECK(detail.size() < 300);
+    CHECK(std::all_of(detail.begin(), detail.end(), [](char c) { return c >= 0x20 && c <= 0x7e; }));
 }
