@@ -3,14 +3,14 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <cstdlib>
-#include <cstring>
 #include <vector>
+
+#include "quote/base/unix_address.h"
 
 namespace attestd {
 namespace {
@@ -81,7 +81,7 @@ ServiceManager::ServiceManager() : address_(take_variable("NOTIFY_SOCKET")) {
     const std::string pid = take_variable("WATCHDOG_PID");
     const auto micros = number(take_variable("WATCHDOG_USEC"));
     const bool known_form = address_.starts_with('/') || address_.starts_with('@');
-    if (!known_form || address_.size() >= sizeof(sockaddr_un::sun_path)) {
+    if (!known_form || !UnixAddress::of_path_or_abstract(address_)) {
         address_.clear();
         return;
     }
@@ -92,16 +92,10 @@ ServiceManager::ServiceManager() : address_(take_variable("NOTIFY_SOCKET")) {
 
 void ServiceManager::notify(std::string_view state) const noexcept {
     if (!socket_ || address_.empty()) return;
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, address_.data(), address_.size());
-    const bool is_abstract = address_.front() == '@';
-    if (is_abstract) address.sun_path[0] = '\0';
-    // An abstract name is as long as it is; a path ends with its NUL.
-    const auto len = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size() +
-                                            (is_abstract ? 0 : 1));
-    static_cast<void>(::sendto(socket_.get(), state.data(), state.size(), MSG_NOSIGNAL,
-                               reinterpret_cast<const sockaddr*>(&address), len));
+    const auto address = UnixAddress::of_path_or_abstract(address_);
+    if (!address) return;
+    static_cast<void>(::sendto(socket_.get(), state.data(), state.size(), MSG_NOSIGNAL, address->get(),
+                               address->len()));
 }
 
 void ServiceManager::notify_ready(std::string_view status) const {

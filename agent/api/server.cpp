@@ -3,12 +3,10 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include <cstring>
-
 #include "agent/log.h"
+#include "quote/base/unix_address.h"
 
 namespace attestd {
 namespace {
@@ -18,20 +16,6 @@ constexpr auto kSweepInterval = std::chrono::milliseconds(500);
 constexpr int kSweepsPerTidying = 20;  // every 10 s: rate limits, held-back denials
 constexpr auto kPauseWithoutFds = std::chrono::milliseconds(20);
 
-Result<sockaddr_un> address_of(const ListenerConfig& listener) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::string& path = listener.path.native();
-    if (path.size() >= sizeof address.sun_path)
-        return fail(Errc::bad_config, path + ": too long for a socket");
-    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-    return address;
-}
-
-const sockaddr* generic(const sockaddr_un& address) noexcept {
-    return reinterpret_cast<const sockaddr*>(&address);
-}
-
 Result<Fd> new_socket() {
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return fail_errno(errno, "socket");
@@ -39,7 +23,7 @@ Result<Fd> new_socket() {
 }
 
 // A socket file without anybody behind it is what a crash leaves.
-Result<void> remove_stale(const ListenerConfig& listener, const sockaddr_un& address) {
+Result<void> remove_stale(const ListenerConfig& listener, const UnixAddress& address) {
     struct stat st {};
     if (::lstat(listener.path.c_str(), &st) != 0) return {};
     if (!S_ISSOCK(st.st_mode)) {
@@ -47,7 +31,7 @@ Result<void> remove_stale(const ListenerConfig& listener, const sockaddr_un& add
                     listener.path.string() + ": something else than a socket is in the way");
     }
     ATTESTD_TRY(const Fd probe, new_socket());
-    if (::connect(probe.get(), generic(address), sizeof address) == 0 || errno == EAGAIN) {
+    if (::connect(probe.get(), address.get(), address.len()) == 0 || errno == EAGAIN) {
         return fail(Errc::too_busy, listener.path.string() + ": another process listens there");
     }
     if (::unlink(listener.path.c_str()) != 0) return fail_errno(errno, listener.path.string());
@@ -58,7 +42,7 @@ Result<void> remove_stale(const ListenerConfig& listener, const sockaddr_un& add
 
 Result<Fd> bind_listener(const ListenerConfig& listener) {
     const std::string& path = listener.path.native();
-    ATTESTD_TRY(const sockaddr_un address, address_of(listener));
+    ATTESTD_TRY(const UnixAddress address, UnixAddress::of_path(path));
     if (::mkdir(listener.path.parent_path().c_str(), 0755) != 0 && errno != EEXIST) {
         return fail_errno(errno, listener.path.parent_path().string());
     }
@@ -66,7 +50,7 @@ Result<Fd> bind_listener(const ListenerConfig& listener) {
     ATTESTD_TRY(Fd fd, new_socket());
     // Nobody may connect before owner and mode are as configured: bound without any permission.
     const mode_t before = ::umask(0777);
-    const int bound = ::bind(fd.get(), generic(address), sizeof address);
+    const int bound = ::bind(fd.get(), address.get(), address.len());
     const int error = errno;
     ::umask(before);
     if (bound != 0) return fail_errno(error, path);

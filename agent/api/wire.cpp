@@ -22,6 +22,7 @@ tl::unexpected<Error> fail_broken(std::string_view why) {
 void close_received(const cmsghdr& header) {
     std::array<int, kMaxReceivedFds> fds{};
     const std::size_t len = std::min(header.cmsg_len - CMSG_LEN(0), sizeof fds);
+    // lint: allow memcpy: a control message's data is not aligned for its type
     std::memcpy(fds.data(), CMSG_DATA(&header), len);
     for (std::size_t i = 0; i < len / sizeof(int); ++i) const Fd closed_here(fds[i]);
 }
@@ -33,6 +34,7 @@ std::optional<PeerCredentials> writer_of(msghdr& message) {
         if (c->cmsg_type == SCM_RIGHTS) close_received(*c);
         if (c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len == CMSG_LEN(sizeof(ucred))) {
             ucred cred{};
+            // lint: allow memcpy: a control message's data is not aligned for its type
             std::memcpy(&cred, CMSG_DATA(c), sizeof cred);
             writer = PeerCredentials{cred.pid, cred.uid, cred.gid};
         }

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <cerrno>
 
 #include "quote/base/fd.h"
+#include "quote/base/unix_address.h"
 
 namespace attestd {
 namespace {
@@ -132,17 +132,6 @@ class Connection {
     Deadline deadline_;
 };
 
-Result<sockaddr_un> address_of(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    constexpr std::size_t kMaxPathLen = sizeof address.sun_path - 1;
-    if (path.empty() || path.size() > kMaxPathLen || path.find('\0') != path.npos) {
-        return fail(Errc::bad_value, fmt::format("a socket's path has 1 to {} bytes", kMaxPathLen));
-    }
-    std::copy(path.begin(), path.end(), address.sun_path);
-    return address;
-}
-
 // A full backlog blocks connect() on a Unix socket; poll() cannot wait for that, the send timeout
 // can.
 Result<void> limit_connect_time(const Fd& fd, Deadline deadline, const std::string& path) {
@@ -168,15 +157,13 @@ tl::unexpected<Error> connect_error(int error, const std::string& path) {
 }
 
 Result<Connection> Connection::open(const std::string& path, Deadline deadline) {
-    ATTESTD_TRY(const sockaddr_un address, address_of(path));
+    ATTESTD_TRY(const UnixAddress address, UnixAddress::of_path(path));
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd) return fail_errno(errno, path);
     ATTESTD_CHECK(limit_connect_time(fd, deadline, path));
-    // lint: allow reinterpret_cast: sockaddr is how the kernel's interface spells it
-    const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
     int connected = 0;
     do {
-        connected = ::connect(fd.get(), generic, sizeof address);
+        connected = ::connect(fd.get(), address.get(), address.len());
     } while (connected != 0 && errno == EINTR);
     if (connected != 0) return connect_error(errno, path);
     return Connection(std::move(fd), path, deadline);

@@ -214,8 +214,9 @@ TEST_CASE("session: workloads' evidence takes turns on the platform, and only so
     Fixture f;
     f.one_attempt();
     int got = 0, too_busy = 0;
+    const ReportData report_data{};
     const auto ask = [&]() -> Task<void> {
-        const auto evidence = co_await f.session.collect(ReportData{});
+        const auto evidence = co_await f.session.collect(report_data);
         ++(evidence ? got : too_busy);
     };
     for (int i = 0; i < 20; ++i) spawn(f.io, ask());

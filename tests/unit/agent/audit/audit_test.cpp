@@ -70,7 +70,8 @@ struct Running {
     }
     Result<void> record(const AuditEvent& event) {
         std::optional<Result<void>> out;
-        const auto task = [&]() -> Task<void> { out = co_await log->record(event, {}); };
+        const std::string_view caller_text;
+        const auto task = [&]() -> Task<void> { out = co_await log->record(event, caller_text); };
         spawn(io, task());
         io.restart();
         while (!out && io.run_one() != 0) {
