@@ -135,8 +135,9 @@ def full_disk_inside():
                        lambda: made.get("app", "db/password").status == 200)
     finally:
         print(made.daemon.output if made.daemon else "", file=sys.stderr)
-        made.__exit__()
+        # First the mount: the folder below it cannot be removed while it is there.
         subprocess.run(["umount", "-l", made.state], check=False)
+        made.__exit__()
 
 
 def fill_and_ask(made):
