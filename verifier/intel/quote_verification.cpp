@@ -25,29 +25,29 @@ Result<void> check_binding(const ParsedQuote& quote) {
                 "the quoting enclave's report does not vouch for the attestation key");
 }
 
-// A chain that came beside the PCK list must be the issuer's: what is given and wrong is refused,
-// needed or not.
+bool is_list_of(const Crl& crl, const VerifiedCertificate& issuer) {
+    return crl.issuer().same_as(issuer.certificate.subject()) && crl.signed_by(issuer.key);
+}
+
+Result<void> check_crl_chain(const std::vector<Certificate>& given, const TrustAnchors& anchors,
+                             Time now) {
+    if (given.size() != 2) return fail(Errc::chain_malformed, "must hold two certificates");
+    ATTESTD_TRY(const VerifiedRoot root, verify_intel_root(given[1], anchors, now));
+    return check_issued_by(given[0], root.verified, "intermediate certificate");
+}
+
+// A chain that came beside a PCK list of this platform's authority must be the authority's: what is
+// given and wrong is refused, needed or not. Lists of other hierarchies do not matter.
 Result<void> check_crl_chains(const VerifiedPckChain& chain, const Endorsements& endorsements,
                               const TrustAnchors& anchors, Time now) {
+    constexpr std::string_view what = "PCK revocation list's chain";
     for (const GivenCrl& given : endorsements.crls()) {
-        if (!given.chain)
-            return fail(Errc::crl_issuer,
-                        "PCK revocation list's chain: " + given.chain.error().detail);
-        if (given.chain->empty()) continue;
-        if (given.chain->size() != 2)
-            return fail(Errc::crl_issuer,
-                        "PCK revocation list's chain: must hold two certificates");
-        const Certificate& ca = given.chain->at(0);
-        const Certificate& root = given.chain->at(1);
-        if (equal(ca.der(), chain.intermediate.certificate.der()) &&
-            equal(root.der(), chain.root.verified.certificate.der()))
-            continue;
-        auto verified = verify_intel_root(root, anchors, now);
-        if (!verified)
-            return fail(Errc::crl_issuer,
-                        "PCK revocation list's chain: " + to_string(verified.error()));
-        auto issued = check_issued_by(ca, verified->verified, "PCK revocation list's chain");
-        if (!issued) return fail(Errc::crl_issuer, to_string(issued.error()));
+        if (given.chain && given.chain->empty()) continue;
+        if (!given.crl || !is_list_of(*given.crl, chain.intermediate)) continue;
+        const auto checked = given.chain ? check_crl_chain(*given.chain, anchors, now)
+                                         : Result<void>(tl::make_unexpected(given.chain.error()));
+        if (!checked)
+            return fail(Errc::crl_issuer, fmt::format("{}: {}", what, to_string(checked.error())));
     }
     return {};
 }

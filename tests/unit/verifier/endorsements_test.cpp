@@ -206,6 +206,21 @@ TEST_CASE(
     CHECK(outcome(setting) == "refused: tdx.crl.leaf-revoked");
 }
 
+TEST_CASE("endorsements: another hierarchy's collateral beside does not get in the way",
+          "[verifier][endorsements]") {
+    const forge::IntelHierarchy other(forge::IntelKeys{},
+                                      forge::IntelValidity::around(test::now()));
+    const auto foreign =
+        forge::sign_collateral(forge::tdx_collateral(other, {}, test::fresh()), other);
+    Setting setting = IntelCase().setting();
+    setting.endorsements.push_back(text(forge::to_json(foreign)));
+    CHECK(outcome(setting) == "accepted");
+    std::reverse(setting.endorsements.begin(), setting.endorsements.end());
+    CHECK(outcome(setting) == "accepted");
+    setting.endorsements.pop_back();
+    CHECK(test::appraise(setting).verdict() == Verdict::refused);
+}
+
 TEST_CASE("endorsements: what is not recognised is refused and leaves nothing behind",
           "[verifier][endorsements]") {
     struct Row {
