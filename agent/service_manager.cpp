@@ -94,8 +94,8 @@ void ServiceManager::notify(std::string_view state) const noexcept {
     if (!socket_ || address_.empty()) return;
     const auto address = UnixAddress::of_path_or_abstract(address_);
     if (!address) return;
-    static_cast<void>(::sendto(socket_.get(), state.data(), state.size(), MSG_NOSIGNAL, address->get(),
-                               address->len()));
+    static_cast<void>(::sendto(socket_.get(), state.data(), state.size(), MSG_NOSIGNAL,
+                               address->get(), address->len()));
 }
 
 void ServiceManager::notify_ready(std::string_view status) const {

@@ -65,8 +65,8 @@ Task<std::invoke_result_t<F&>> run_blocking(Strand strand, F work) {
         start, use_task);
 }
 
-/// Starts a coroutine that nobody waits for. What it throws is a bug of ours: it comes out of the event
-/// loop's run(), and the daemon ends with a word of it, not silently without that coroutine.
+/// Starts a coroutine that nobody waits for. What it throws is a bug of ours: it comes out of the
+/// event loop's run(), and the daemon ends with a word of it, not silently without that coroutine.
 inline void spawn(Io& io, Task<void> task) {
     asio::co_spawn(io, std::move(task), [](std::exception_ptr bug) {
         if (bug) std::rethrow_exception(bug);

@@ -10,15 +10,18 @@ constexpr std::string_view kAllowed =
 
 tl::unexpected<Error> bad(std::string_view why) {
     // The text itself is not repeated: it may hold anything, and it may be long.
-    return fail(Errc::bad_name, fmt::format("a secret's name is parts of letters, digits, _ . and - joined "
-                                            "by /, at most {} bytes: {}", kMaxSecretNameLen, why));
+    return fail(Errc::bad_name,
+                fmt::format("a secret's name is parts of letters, digits, _ . and - joined "
+                            "by /, at most {} bytes: {}",
+                            kMaxSecretNameLen, why));
 }
 
 Result<void> check_part(std::string_view part) {
     if (part.empty()) return bad("a part is empty");
     if (part == "." || part == "..") return bad("a part is . or ..");
     if (const auto at = part.find_first_not_of(kAllowed); at != part.npos) {
-        return bad(fmt::format("a part has byte 0x{:02x} in it", static_cast<unsigned char>(part[at])));
+        return bad(
+            fmt::format("a part has byte 0x{:02x} in it", static_cast<unsigned char>(part[at])));
     }
     return {};
 }

@@ -1,6 +1,8 @@
-// SecretName: what a secret is called, in a form that is safe in a URL, a log line and an audit record.
+// SecretName: what a secret is called, in a form that is safe in a URL, a log line and an audit
+// record.
 //
-// The only way to one is parse(), so code that holds a SecretName need not look at its characters again.
+// The only way to one is parse(), so code that holds a SecretName need not look at its characters
+// again.
 #pragma once
 
 #include <compare>
@@ -18,7 +20,8 @@ inline constexpr std::size_t kMaxSecretLen = std::size_t{1} << 20;
 
 class SecretName final {
  public:
-    /// Parts of `[A-Za-z0-9_.-]+` joined by `/`, at most 255 bytes, no part `.` or `..`. Errc::bad_name.
+    /// Parts of `[A-Za-z0-9_.-]+` joined by `/`, at most 255 bytes, no part `.` or `..`.
+    /// Errc::bad_name.
     [[nodiscard]] static Result<SecretName> parse(std::string_view text);
 
     [[nodiscard]] const std::string& text() const noexcept { return text_; }

@@ -148,7 +148,8 @@ void AuditLog::write_batch() {
 void AuditLog::schedule_sync() {
     if (sync_running_ || std::exchange(sync_scheduled_, true)) return;
     const auto start = [this](error_code ec) {
-        if (ec) return;  // cancelled: only by the end of this object, which must not be touched then
+        if (ec)
+            return;  // cancelled: only by the end of this object, which must not be touched then
         sync_scheduled_ = false;
         sync_running_ = true;
         spawn(io_, sync_now(file_, std::exchange(unsynced_, {})));

@@ -46,6 +46,7 @@ using Outcome = tl::expected<T, Failure>;
 /// What a command does; the value is the exit status.
 using Action = std::function<Outcome<int>()>;
 
+void add_audit_command(CLI::App& app, Action& chosen);
 void add_eventlog_command(CLI::App& app, Action& chosen);
 void add_inspect_command(CLI::App& app, Action& chosen);
 void add_policy_command(CLI::App& app, Action& chosen);

@@ -30,6 +30,7 @@ void add_commands(CLI::App& app, Action& chosen) {
     add_measure_command(app, chosen);
     add_quote_command(app, chosen);
     add_policy_command(app, chosen);
+    add_audit_command(app, chosen);
     add_secret_command(app, chosen);
     add_store_command(app, chosen);
     add_status_command(app, chosen);

@@ -58,7 +58,8 @@ template <class F>
 using MaybeValue = std::optional<JsonValue>;
 [[nodiscard]] Result<PlatformConfig> load_platform(const MaybeValue& value);
 [[nodiscard]] Result<VerifierConfig> load_verifier(const JsonValue& value, LoadContext& context);
-[[nodiscard]] Result<void> load_sources(const MaybeValue& value, LoadContext& context, Config& config);
+[[nodiscard]] Result<void> load_sources(const MaybeValue& value, LoadContext& context,
+                                        Config& config);
 [[nodiscard]] Result<void> load_listeners(const MaybeValue& value, LoadContext& context,
                                           Config& config);
 [[nodiscard]] Result<AuditConfig> load_audit(const MaybeValue& value,

@@ -9,7 +9,8 @@ namespace attestd {
 
 Result<UnixAddress> UnixAddress::of_path(std::string_view path) {
     UnixAddress out;
-    if (path.empty() || path.size() >= sizeof out.address_.sun_path || path.find('\0') != path.npos) {
+    if (path.empty() || path.size() >= sizeof out.address_.sun_path ||
+        path.find('\0') != path.npos) {
         return fail(Errc::bad_value, fmt::format("{}: a socket's path has 1 to {} bytes", path,
                                                  sizeof out.address_.sun_path - 1));
     }

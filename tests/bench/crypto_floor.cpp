@@ -1,7 +1,8 @@
 // floor/p256_verify and floor/p384_verify: one signature check by OpenSSL with everything prepared.
 //
-// The key's context is warm and the message is 32 or 48 bytes that are taken for its digest, so nothing is
-// counted but the arithmetic. A verification of evidence is a number of these and something on top.
+// The key's context is warm and the message is 32 or 48 bytes that are taken for its digest, so
+// nothing is counted but the arithmetic. A verification of evidence is a number of these and
+// something on top.
 #include <benchmark/benchmark.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -23,11 +24,13 @@ struct Signed {
 // A fresh key and its signature over a fixed digest; key is null when OpenSSL refuses.
 Signed make_signed(const char* curve, std::size_t digest_len) {
     Signed out{EvpPkey(EVP_EC_gen(curve)), std::vector<std::uint8_t>(digest_len, 0x5a), {}};
-    const EvpPkeyCtx ctx(out.key ? EVP_PKEY_CTX_new_from_pkey(nullptr, out.key.get(), nullptr) : nullptr);
+    const EvpPkeyCtx ctx(out.key ? EVP_PKEY_CTX_new_from_pkey(nullptr, out.key.get(), nullptr)
+                                 : nullptr);
     std::array<std::uint8_t, 128> signature{};
     std::size_t len = signature.size();
     if (!ctx || EVP_PKEY_sign_init(ctx.get()) != 1 ||
-        EVP_PKEY_sign(ctx.get(), signature.data(), &len, out.digest.data(), out.digest.size()) != 1) {
+        EVP_PKEY_sign(ctx.get(), signature.data(), &len, out.digest.data(), out.digest.size()) !=
+            1) {
         out.key = nullptr;
         return out;
     }
@@ -37,7 +40,8 @@ Signed make_signed(const char* curve, std::size_t digest_len) {
 
 void verify(benchmark::State& state, const char* curve, std::size_t digest_len) {
     const Signed made = make_signed(curve, digest_len);
-    const EvpPkeyCtx ctx(made.key ? EVP_PKEY_CTX_new_from_pkey(nullptr, made.key.get(), nullptr) : nullptr);
+    const EvpPkeyCtx ctx(made.key ? EVP_PKEY_CTX_new_from_pkey(nullptr, made.key.get(), nullptr)
+                                  : nullptr);
     if (!ctx || EVP_PKEY_verify_init(ctx.get()) != 1) {
         state.SkipWithError("OpenSSL does not have the curve");
         return;

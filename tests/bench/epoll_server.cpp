@@ -54,7 +54,8 @@ std::int64_t EpollServer::cpu_ns() const {
     clockid_t clock{};
     timespec used{};
     auto& thread = const_cast<std::thread&>(thread_);  // native_handle() reads only
-    if (::pthread_getcpuclockid(thread.native_handle(), &clock) != 0 || ::clock_gettime(clock, &used) != 0) {
+    if (::pthread_getcpuclockid(thread.native_handle(), &clock) != 0 ||
+        ::clock_gettime(clock, &used) != 0) {
         return 0;
     }
     return std::int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
@@ -81,7 +82,8 @@ bool EpollServer::serve(int fd, std::string& pending) const {
     }
     std::size_t at = 0;
     for (std::size_t end = text.find(kEnd); end != text.npos; end = text.find(kEnd, at)) {
-        if (::write(fd, answer_.data(), answer_.size()) != static_cast<ssize_t>(answer_.size())) return false;
+        if (::write(fd, answer_.data(), answer_.size()) != static_cast<ssize_t>(answer_.size()))
+            return false;
         at = end + kEnd.size();
     }
     if (at < text.size()) {
@@ -96,7 +98,8 @@ void EpollServer::run() {
     std::unordered_map<int, std::string> pending;  // parts of requests, by connection
     std::array<epoll_event, 64> events{};
     for (;;) {
-        const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
+        const int n =
+            ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), -1);
         for (int i = 0; i < n; ++i) {
             const int fd = events[static_cast<std::size_t>(i)].data.fd;
             if (fd == stop_.get()) return;

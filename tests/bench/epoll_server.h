@@ -17,8 +17,8 @@ namespace attestd::bench {
 class EpollServer final {
  public:
     /// Listens on `path` and answers every request with `answer`, until destroyed.
-    [[nodiscard]] static Result<std::unique_ptr<EpollServer>> start(const std::filesystem::path& path,
-                                                                    std::string answer);
+    [[nodiscard]] static Result<std::unique_ptr<EpollServer>> start(
+        const std::filesystem::path& path, std::string answer);
     ~EpollServer();
     EpollServer(const EpollServer&) = delete;
     EpollServer& operator=(const EpollServer&) = delete;

@@ -46,11 +46,12 @@ Result<Sample> given_sample(const std::filesystem::path& file, const Options& op
 
 Result<Sample> tdx_sample(const Options& options) {
     if (!options.quote.empty()) return given_sample(options.quote, options);
-    const forge::IntelHierarchy intel(forge::shared_intel_keys(), forge::IntelValidity::around(kForgedAt));
+    const forge::IntelHierarchy intel(forge::shared_intel_keys(),
+                                      forge::IntelValidity::around(kForgedAt));
     const Window validity{kForgedAt - std::chrono::hours(1), kForgedAt + std::chrono::hours(24)};
     const forge::PckFields machine;
-    const std::string collateral =
-        forge::to_json(forge::sign_collateral(forge::tdx_collateral(intel, machine, validity), intel));
+    const std::string collateral = forge::to_json(
+        forge::sign_collateral(forge::tdx_collateral(intel, machine, validity), intel));
     Sample out{forge::forge_quote(forge::tdx_v4(), intel, intel.pck(machine)),
                {to_bytes(as_bytes(collateral))},
                TrustAnchors(),

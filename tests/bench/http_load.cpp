@@ -3,7 +3,8 @@
 namespace attestd::bench {
 namespace {
 
-constexpr std::int64_t kRoundsPerBatch = 32;  // requests on each connection between two looks at the clock
+constexpr std::int64_t kRoundsPerBatch =
+    32;  // requests on each connection between two looks at the clock
 
 void report(benchmark::State& state, std::vector<std::int64_t>& latencies, std::int64_t cpu_ns) {
     if (latencies.empty()) return;
@@ -16,8 +17,9 @@ void report(benchmark::State& state, std::vector<std::int64_t>& latencies, std::
 
 }  // namespace
 
-void run_keep_alive(benchmark::State& state, const std::filesystem::path& socket, int num_connections,
-                    const std::string& request, const ServerClock& server_cpu_ns) {
+void run_keep_alive(benchmark::State& state, const std::filesystem::path& socket,
+                    int num_connections, const std::string& request,
+                    const ServerClock& server_cpu_ns) {
     auto client = LoadClient::connect(socket, num_connections, request);
     if (!client) {
         state.SkipWithError(to_string(client.error()).c_str());

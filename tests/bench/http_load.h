@@ -16,8 +16,9 @@ using ServerClock = std::function<std::int64_t()>;
 
 /// Sends batches over `num_connections` open connections. Time per iteration is time per request.
 /// Counters, in nanoseconds: cpu_per_request (the server's), p50 and p99 (latency).
-void run_keep_alive(benchmark::State& state, const std::filesystem::path& socket, int num_connections,
-                    const std::string& request, const ServerClock& server_cpu_ns);
+void run_keep_alive(benchmark::State& state, const std::filesystem::path& socket,
+                    int num_connections, const std::string& request,
+                    const ServerClock& server_cpu_ns);
 
 /// The same with a connection for each request.
 void run_connecting(benchmark::State& state, const std::filesystem::path& socket,

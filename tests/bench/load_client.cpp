@@ -27,7 +27,8 @@ std::int64_t monotonic_ns() {
 std::int64_t percentile(std::vector<std::int64_t>& values, double part) {
     if (values.empty()) return 0;
     const auto at = static_cast<std::size_t>(part * static_cast<double>(values.size() - 1));
-    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(at), values.end());
+    std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(at),
+                     values.end());
     return values[at];
 }
 
@@ -41,7 +42,8 @@ Result<bool> whole_answer(std::string_view received) {
     const auto at = head.find(kLength);
     std::size_t len = 0;
     if (at == head.npos ||
-        std::from_chars(head.data() + at + kLength.size(), head.data() + head.size(), len).ec != std::errc{}) {
+        std::from_chars(head.data() + at + kLength.size(), head.data() + head.size(), len).ec !=
+            std::errc{}) {
         return fail(Errc::protocol, "an answer without a length");
     }
     if (received.size() > end + 4 + len) return fail(Errc::protocol, "more than one answer");
@@ -92,7 +94,8 @@ Result<void> LoadClient::run(std::int64_t num_requests, std::vector<std::int64_t
     }
     std::array<epoll_event, 64> events{};
     while (to_come > 0) {
-        const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), kStallMs);
+        const int n =
+            ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), kStallMs);
         if (n == 0) return fail(Errc::timed_out, "no answer in 10 s");
         for (int i = 0; i < n; ++i) {
             Connection& connection = connections_.at(events[static_cast<std::size_t>(i)].data.u32);

@@ -3,8 +3,8 @@
 //   attestd-bench [--quote FILE] [--report FILE] [--endorsements PATH]... [--at TIME]
 //                 [--attestd PROGRAM] [--devsim PROGRAM] [--benchmark_...]
 //
-// Without evidence it forges its own. A benchmark that cannot run says so in its result (`error_occurred`)
-// and the others go on. TIME is RFC 3339 or `@unix`.
+// Without evidence it forges its own. A benchmark that cannot run says so in its result
+// (`error_occurred`) and the others go on. TIME is RFC 3339 or `@unix`.
 #include <benchmark/benchmark.h>
 #include <signal.h>
 
@@ -29,7 +29,8 @@ Result<Time> parse_time(std::string_view text) {
     std::int64_t seconds = 0;
     const auto [end, error] = std::from_chars(text.data() + 1, text.data() + text.size(), seconds);
     if (error != std::errc{} || end != text.data() + text.size()) {
-        return attestd::fail(Errc::bad_usage, "--at: a time as 2026-11-22T07:54:00Z or @1795334040 is needed");
+        return attestd::fail(Errc::bad_usage,
+                             "--at: a time as 2026-11-22T07:54:00Z or @1795334040 is needed");
     }
     return Time(std::chrono::seconds(seconds));
 }
@@ -70,7 +71,8 @@ Result<Options> parse_options(std::vector<char*>& args) {
             rest.push_back(args[i]);
             continue;
         }
-        if (i + 1 == args.size()) return attestd::fail(Errc::bad_usage, std::string(name) + ": a value is needed");
+        if (i + 1 == args.size())
+            return attestd::fail(Errc::bad_usage, std::string(name) + ": a value is needed");
         ATTESTD_CHECK(take(options, name, args[++i]));
     }
     args = std::move(rest);

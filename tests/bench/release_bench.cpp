@@ -1,8 +1,9 @@
-// release/1, 16, 64 and release/connect: a secret from the real daemon, identified, authorised and audited.
+// release/1, 16, 64 and release/connect: a secret from the real daemon, identified, authorised and
+// audited.
 //
-// attestd runs as its own process with its external platform, attestd-devsim; limits that would slow a
-// load down are raised by its configuration, and nothing else is different from production. What the
-// server costs is the process's CPU time, all threads.
+// attestd runs as its own process with its external platform, attestd-devsim; limits that would
+// slow a load down are raised by its configuration, and nothing else is different from production.
+// What the server costs is the process's CPU time, all threads.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -17,10 +18,12 @@
 namespace attestd::bench {
 namespace {
 
-constexpr int kStartTries = 6000;  // of 20 ms: the emulator searches primes, and machines may be busy
+constexpr int kStartTries =
+    6000;  // of 20 ms: the emulator searches primes, and machines may be busy
 const std::string kGetSecret = "GET /v1/secrets/bench HTTP/1.1\r\nHost: attestd\r\n\r\n";
 const std::string kPutSecret =
-    "PUT /v1/admin/secrets/bench HTTP/1.1\r\nHost: attestd\r\nContent-Type: application/octet-stream\r\n"
+    "PUT /v1/admin/secrets/bench HTTP/1.1\r\nHost: attestd\r\nContent-Type: "
+    "application/octet-stream\r\n"
     "Content-Length: 32\r\n\r\n" +
     std::string(32, 's');
 
@@ -70,8 +73,8 @@ class Agent final {
         std::filesystem::permissions(dir + "/state", std::filesystem::perms::owner_all);
         out->dir_.write("appraisal.json", kPolicy);
         const auto config = out->dir_.write("attestd.json", config_text(out->dir_));
-        ATTESTD_TRY(ChildProcess daemon,
-                    ChildProcess::start({options.attestd, "--config", config}, dir + "/attestd.log"));
+        ATTESTD_TRY(ChildProcess daemon, ChildProcess::start({options.attestd, "--config", config},
+                                                             dir + "/attestd.log"));
         out->daemon_ = std::make_unique<ChildProcess>(std::move(daemon));
         ATTESTD_CHECK(wait_for(out->socket(), "GET /v1/health HTTP/1.1\r\nHost: attestd\r\n\r\n"));
         ATTESTD_CHECK(request_once(dir + "/admin.sock", kPutSecret));
@@ -109,7 +112,8 @@ const Agent* running_agent(benchmark::State& state, const Options& options) {
 void release(benchmark::State& state, const Options& options, int num_connections) {
     const Agent* const agent = running_agent(state, options);
     if (agent == nullptr) return;
-    run_keep_alive(state, agent->socket(), num_connections, kGetSecret, [agent] { return agent->cpu_ns(); });
+    run_keep_alive(state, agent->socket(), num_connections, kGetSecret,
+                   [agent] { return agent->cpu_ns(); });
 }
 
 void release_connect(benchmark::State& state, const Options& options) {

@@ -60,7 +60,8 @@ void cold(benchmark::State& state, const Options& options, MakeSample make) {
             return;
         }
         LocalVerifier verifier(sample->anchors);
-        if (!accepted(state, verifier.appraise(sample->quote, *endorsements, {}, {}, sample->now))) return;
+        if (!accepted(state, verifier.appraise(sample->quote, *endorsements, {}, {}, sample->now)))
+            return;
     }
 }
 
@@ -75,10 +76,13 @@ void appraise(benchmark::State& state, const Options& options, MakeSample make, 
         return;
     }
     auto verifier = std::make_unique<LocalVerifier>(sample->anchors);
-    if (!accepted(state, verifier->appraise(sample->quote, *endorsements, {}, {}, sample->now))) return;
+    if (!accepted(state, verifier->appraise(sample->quote, *endorsements, {}, {}, sample->now)))
+        return;
     for (auto _ : state) {
-        if (memory == Memory::new_each_time) verifier = std::make_unique<LocalVerifier>(sample->anchors);
-        if (!accepted(state, verifier->appraise(sample->quote, *endorsements, {}, {}, sample->now))) return;
+        if (memory == Memory::new_each_time)
+            verifier = std::make_unique<LocalVerifier>(sample->anchors);
+        if (!accepted(state, verifier->appraise(sample->quote, *endorsements, {}, {}, sample->now)))
+            return;
     }
 }
 

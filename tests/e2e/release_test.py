@@ -352,6 +352,15 @@ def test_admin_is_separate():
         assert r.get("app", "db/password").body == VALUE
 
 
+def test_wrong_method():
+    """a path that exists says so to a method that it does not take"""
+    with started() as r:
+        for method, target in (("POST", "/v1/secrets/db/password"), ("GET", "/v1/evidence"), ("DELETE", "/v1/status")):
+            answer = r.ask("app", method, target)
+            assert answer.status == 405, (method, target, answer.status)
+            assert answer.json["code"] == "request.not-allowed", answer.json
+
+
 def test_evidence_for_workloads():
     """evidence for a workload carries the report data that binds its id, and verifies"""
     with started() as r:

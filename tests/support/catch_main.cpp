@@ -1,8 +1,8 @@
 // The main function of every unit test program.
 //
-// By hand it is Catch2's own command line. With `--tap` it prints one TAP line for each test case on
-// standard output, for Meson to count, and Catch2's report on standard error. A test case without a
-// single assertion fails.
+// By hand it is Catch2's own command line. With `--tap` it prints one TAP line for each test case
+// on standard output, for Meson to count, and Catch2's report on standard error. A test case
+// without a single assertion fails.
 #if __has_include(<catch2/catch_all.hpp>)
 #include <catch2/catch_all.hpp>
 #else
@@ -38,7 +38,8 @@ class TapListener final : public
     void testCaseEnded(const Catch::TestCaseStats& stats) override {
         ++num_ended;
         if (!tap) return;
-        std::string name = stats.testInfo
+        std::string name = stats
+                               .testInfo
 #if __has_include(<catch2/catch_all.hpp>)
                                ->name;
 #else
@@ -49,7 +50,8 @@ class TapListener final : public
         }
         const bool good = stats.totals.assertions.allOk() && !stats.aborting;
         const std::string skip = good && !skip_reason.empty() ? " # SKIP " + skip_reason : "";
-        std::printf("%s %d - %s%s\n", good ? "ok" : "not ok", num_ended, name.c_str(), skip.c_str());
+        std::printf("%s %d - %s%s\n", good ? "ok" : "not ok", num_ended, name.c_str(),
+                    skip.c_str());
         std::fflush(stdout);
     }
 };
@@ -77,7 +79,8 @@ int main(int argc, char** argv) {
     if (tap) std::cout.rdbuf(std::cerr.rdbuf());
 
     Catch::Session session;
-    if (const int bad = session.applyCommandLine(static_cast<int>(args.size()), args.data()); bad != 0) {
+    if (const int bad = session.applyCommandLine(static_cast<int>(args.size()), args.data());
+        bad != 0) {
         return bad;
     }
     const int result = session.run();

@@ -18,7 +18,9 @@ class TempDir final {
     TempDir& operator=(const TempDir&) = delete;
 
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-    [[nodiscard]] std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
+    [[nodiscard]] std::filesystem::path operator/(std::string_view name) const {
+        return path_ / name;
+    }
 
     /// Writes a file below the folder, making folders on the way, and returns its path.
     std::filesystem::path write(const std::string& name, ByteView bytes) const;

@@ -11,8 +11,9 @@ namespace attestd::test {
 std::optional<std::filesystem::path> find_vectors(const std::string& below) {
     const char* const given = std::getenv("ATTESTD_VECTORS");
     const std::filesystem::path root =
-        given != nullptr ? std::filesystem::path(given)
-                         : std::filesystem::path(ATTESTD_SOURCE_ROOT).parent_path() / "shared/vectors";
+        given != nullptr
+            ? std::filesystem::path(given)
+            : std::filesystem::path(ATTESTD_SOURCE_ROOT).parent_path() / "shared/vectors";
     std::filesystem::path found = root / below;
     if (!std::filesystem::exists(found)) return std::nullopt;
     return found;

@@ -1,7 +1,7 @@
 // The recorded vectors: real evidence with known outcomes, kept beside the source tree.
 //
-// They are looked for at $ATTESTD_VECTORS and at ../shared/vectors next to the source tree. A test that
-// needs them says so and is skipped, loudly and counted, where they are absent.
+// They are looked for at $ATTESTD_VECTORS and at ../shared/vectors next to the source tree. A test
+// that needs them says so and is skipped, loudly and counted, where they are absent.
 #pragma once
 
 #include <filesystem>
@@ -22,8 +22,9 @@ namespace attestd::test {
 
 }  // namespace attestd::test
 
-/// `NEED_VECTORS(dir, "tdx");` declares `dir` as the folder of these vectors, or skips the test case.
-#define NEED_VECTORS(dir, below)                                                   \
-    const auto dir##_found = ::attestd::test::find_vectors(below);                 \
-    if (!dir##_found) ATTESTD_SKIP(std::string("no vectors/") + (below));          \
+/// `NEED_VECTORS(dir, "tdx");` declares `dir` as the folder of these vectors, or skips the test
+/// case.
+#define NEED_VECTORS(dir, below)                                          \
+    const auto dir##_found = ::attestd::test::find_vectors(below);        \
+    if (!dir##_found) ATTESTD_SKIP(std::string("no vectors/") + (below)); \
     const std::filesystem::path& dir = *dir##_found

@@ -79,8 +79,13 @@ TEST_CASE("hex: an error says which character is wrong", "[base][encoding]") {
 
 TEST_CASE("base64: RFC 4648 section 10's examples in both directions", "[base][encoding]") {
     const std::pair<const char*, const char*> rows[] = {
-        {"", ""},         {"f", "Zg=="},        {"fo", "Zm8="},           {"foo", "Zm9v"},
-        {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+        {"", ""},
+        {"f", "Zg=="},
+        {"fo", "Zm8="},
+        {"foo", "Zm9v"},
+        {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="},
+        {"foobar", "Zm9vYmFy"},
     };
     for (const auto& [plain, encoded] : rows) {
         INFO(plain);
@@ -105,10 +110,10 @@ TEST_CASE("base64 and hex: every byte value and length goes there and back", "[b
     }
 }
 
-TEST_CASE("base64: only 4 of the 64 digits may end a one-byte group",
-          "[base][encoding]") {
+TEST_CASE("base64: only 4 of the 64 digits may end a one-byte group", "[base][encoding]") {
     int read = 0;
-    for (const char c : std::string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")) {
+    for (const char c :
+         std::string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")) {
         read += from_base64(std::string("A") + c + "==", "x") ? 1 : 0;
     }
     CHECK(read == 4);  // 64 digits, of which 4 have their low four bits zero

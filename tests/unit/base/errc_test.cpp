@@ -19,7 +19,8 @@ TEST_CASE("Errc: every name is `step.name` in lower case and there once", "[base
         REQUIRE(dot != std::string_view::npos);
         CHECK((dot > 0 && dot + 1 < info.name.size()));
         CHECK(info.name.find('.', dot + 1) == std::string_view::npos);
-        CHECK(info.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz-.") == std::string_view::npos);
+        CHECK(info.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz-.") ==
+              std::string_view::npos);
     }
 }
 

@@ -1,4 +1,5 @@
-// Files: descriptors closed once, reads that are bounded, and writes that survive a crash at any instant.
+// Files: descriptors closed once, reads that are bounded, and writes that survive a crash at any
+// instant.
 #include "quote/base/fd.h"
 
 #include <fcntl.h>
@@ -27,7 +28,9 @@ namespace {
 
 bool is_open(int fd) { return ::fcntl(fd, F_GETFD) != -1; }
 
-Fd open_dir(const std::filesystem::path& path) { return open_file(path, O_RDONLY | O_DIRECTORY).value(); }
+Fd open_dir(const std::filesystem::path& path) {
+    return open_file(path, O_RDONLY | O_DIRECTORY).value();
+}
 
 int num_files(const std::filesystem::path& dir) {
     int n = 0;
@@ -101,11 +104,13 @@ TEST_CASE("open_file: each kind of failure has its code and names the path", "[b
 
 TEST_CASE("fail_errno: errno values map to the codes that callers act on", "[base][fd]") {
     const std::pair<int, Errc> rows[] = {
-        {ENOENT, Errc::not_found},       {ENOTDIR, Errc::not_found},     {EACCES, Errc::access_denied},
-        {EPERM, Errc::access_denied},    {ELOOP, Errc::access_denied},   {ENOSPC, Errc::no_space},
-        {EDQUOT, Errc::no_space},        {ETIMEDOUT, Errc::timed_out},   {ECONNREFUSED, Errc::unavailable},
-        {ECONNRESET, Errc::unavailable}, {EPIPE, Errc::unavailable},     {EIO, Errc::io_failed},
-        {EBUSY, Errc::io_failed},        {0, Errc::io_failed},
+        {ENOENT, Errc::not_found},         {ENOTDIR, Errc::not_found},
+        {EACCES, Errc::access_denied},     {EPERM, Errc::access_denied},
+        {ELOOP, Errc::access_denied},      {ENOSPC, Errc::no_space},
+        {EDQUOT, Errc::no_space},          {ETIMEDOUT, Errc::timed_out},
+        {ECONNREFUSED, Errc::unavailable}, {ECONNRESET, Errc::unavailable},
+        {EPIPE, Errc::unavailable},        {EIO, Errc::io_failed},
+        {EBUSY, Errc::io_failed},          {0, Errc::io_failed},
     };
     for (const auto& [number, code] : rows) {
         INFO(number);
@@ -124,8 +129,8 @@ TEST_CASE("open_at: a symbolic link at the last component is not followed", "[ba
 
 TEST_CASE("read_file: a file of exactly the maximum passes, one byte more does not", "[base][fd]") {
     const TempDir dir;
-    for (const std::size_t len : {std::size_t{0}, std::size_t{1}, std::size_t{16383}, std::size_t{16384},
-                                  std::size_t{16385}, std::size_t{100000}}) {
+    for (const std::size_t len : {std::size_t{0}, std::size_t{1}, std::size_t{16383},
+                                  std::size_t{16384}, std::size_t{16385}, std::size_t{100000}}) {
         INFO(len);
         const Bytes content(len, 0xa5);
         const auto path = dir.write("f", content);
@@ -149,7 +154,8 @@ TEST_CASE("read_all: reads that come in parts and are interrupted give the whole
     const Fd in(ends[0]);
     Fd out(ends[1]);
 
-    struct sigaction interrupt {}, before {};
+    struct sigaction interrupt {
+    }, before{};
     interrupt.sa_handler = [](int) {};  // no SA_RESTART: each signal ends the read in progress
     REQUIRE(::sigaction(SIGALRM, &interrupt, &before) == 0);
     const itimerval every_ms{{0, 1000}, {0, 1000}};
@@ -216,7 +222,8 @@ TEST_CASE("replace_file: a link under the name is replaced, not written through"
     CHECK(as_text(load_file(dir / "f")) == "new");
 }
 
-TEST_CASE("replace_file: what a crash left behind does not stand in the way", "[base][fd][invariant-8]") {
+TEST_CASE("replace_file: what a crash left behind does not stand in the way",
+          "[base][fd][invariant-8]") {
     const TempDir dir;
     dir.write("f", "old");
     dir.write(".f.new", "half wri");
@@ -247,10 +254,12 @@ TEST_CASE("replace_file: on a full file system the old content stays", "[base][f
     constexpr int kNoMount = 77;
     const TempDir dir;
     const int status = in_child([&dir] {
-        const bool own_mounts = ::unshare(CLONE_NEWNS) == 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+        const bool own_mounts =
+            ::unshare(CLONE_NEWNS) == 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
         if (!own_mounts) return kNoMount;
         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
-        if (::mount("tmpfs", dir.path().c_str(), "tmpfs", 0, "size=64k,mode=0700") != 0) return kNoMount;
+        if (::mount("tmpfs", dir.path().c_str(), "tmpfs", 0, "size=64k,mode=0700") != 0)
+            return kNoMount;
         const Fd folder = open_dir(dir.path());
         if (!replace_file(folder, "f", Bytes(20000, 1), 0600)) return 1;
         const auto refused = replace_file(folder, "f", Bytes(60000, 2), 0600);

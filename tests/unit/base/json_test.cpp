@@ -79,12 +79,14 @@ TEST_CASE("json: depth is bounded before the text is read to its end", "[base][j
     REQUIRE_ERRC(Errc::bad_json, huge);
     CHECK_THAT(huge.error().detail, ContainsSubstring("nested more than 32 deep"));
     REQUIRE_OK(JsonDocument::parse("{\"a\":[1]}", "f", {.max_len = 100, .max_depth = 2}));
-    REQUIRE_ERRC(Errc::bad_json, JsonDocument::parse("{\"a\":[[]]}", "f", {.max_len = 100, .max_depth = 2}));
+    REQUIRE_ERRC(Errc::bad_json,
+                 JsonDocument::parse("{\"a\":[[]]}", "f", {.max_len = 100, .max_depth = 2}));
 }
 
 TEST_CASE("json: size is bounded, to the byte", "[base][json]") {
     REQUIRE_OK(JsonDocument::parse("[1234]", "f", {.max_len = 6, .max_depth = 4}));
-    REQUIRE_ERRC(Errc::too_large, JsonDocument::parse("[12345]", "f", {.max_len = 6, .max_depth = 4}));
+    REQUIRE_ERRC(Errc::too_large,
+                 JsonDocument::parse("[12345]", "f", {.max_len = 6, .max_depth = 4}));
 }
 
 TEST_CASE("json: a syntax error names the line on which it stands", "[base][json]") {
@@ -97,7 +99,8 @@ TEST_CASE("json: a syntax error names the line on which it stands", "[base][json
 }
 
 TEST_CASE("json: complaints about members name file, line and path", "[base][json]") {
-    const auto document = parse("{\n\n  \"secrets\": {\n    \"db/password\": {\n      \"allow\": 7\n    }\n  }\n}");
+    const auto document =
+        parse("{\n\n  \"secrets\": {\n    \"db/password\": {\n      \"allow\": 7\n    }\n  }\n}");
     REQUIRE_OK(document);
     JsonObject top = document->root().object().value();
     JsonObject secrets = top.required("secrets")->object().value();

@@ -1,4 +1,5 @@
-// The mutation helpers themselves: a helper that makes no mutant would make every test that uses it pass.
+// The mutation helpers themselves: a helper that makes no mutant would make every test that uses it
+// pass.
 #include "tests/support/mutations.h"
 
 #include <set>
@@ -8,7 +9,8 @@
 using namespace attestd;
 using namespace attestd::test;
 
-TEST_CASE("mutations: each bit of the range is flipped once and the rest is untouched", "[support]") {
+TEST_CASE("mutations: each bit of the range is flipped once and the rest is untouched",
+          "[support]") {
     const Bytes original{0x00, 0xff, 0x5a, 0x01};
     std::set<Bytes> mutants;
     for_each_bit_flip(original, {1, 2}, 1, [&](ByteView mutant, std::size_t bit) {
@@ -43,7 +45,8 @@ TEST_CASE("mutations: truncations give every shorter length down to nothing", "[
 
 TEST_CASE("mutations: an extra byte is put at either end", "[support]") {
     std::set<Bytes> mutants;
-    for_each_extra_byte(Bytes{1, 2}, [&](ByteView mutant, std::size_t) { mutants.insert(to_bytes(mutant)); });
+    for_each_extra_byte(Bytes{1, 2},
+                        [&](ByteView mutant, std::size_t) { mutants.insert(to_bytes(mutant)); });
     CHECK(mutants == std::set<Bytes>{{1, 2, 0}, {1, 2, 0xff}, {0, 1, 2}, {0xff, 1, 2}});
 }
 
@@ -55,8 +58,14 @@ TEST_CASE("mutations: a length field takes 0, 1, its neighbours and its maximum 
                           [&](ByteView m, std::size_t) { little.insert(to_bytes(m)); });
     for_each_length_value(original, {1, 2}, ByteOrder::big,
                           [&](ByteView m, std::size_t) { big.insert(to_bytes(m)); });
-    CHECK(little == std::set<Bytes>{{0xaa, 0, 0, 0xbb}, {0xaa, 1, 0, 0xbb}, {0xaa, 0x0f, 0, 0xbb},
-                                    {0xaa, 0x11, 0, 0xbb}, {0xaa, 0xff, 0xff, 0xbb}});
-    CHECK(big == std::set<Bytes>{{0xaa, 0, 0, 0xbb}, {0xaa, 0, 1, 0xbb}, {0xaa, 0x0f, 0xff, 0xbb},
-                                 {0xaa, 0x10, 0x01, 0xbb}, {0xaa, 0xff, 0xff, 0xbb}});
+    CHECK(little == std::set<Bytes>{{0xaa, 0, 0, 0xbb},
+                                    {0xaa, 1, 0, 0xbb},
+                                    {0xaa, 0x0f, 0, 0xbb},
+                                    {0xaa, 0x11, 0, 0xbb},
+                                    {0xaa, 0xff, 0xff, 0xbb}});
+    CHECK(big == std::set<Bytes>{{0xaa, 0, 0, 0xbb},
+                                 {0xaa, 0, 1, 0xbb},
+                                 {0xaa, 0x0f, 0xff, 0xbb},
+                                 {0xaa, 0x10, 0x01, 0xbb},
+                                 {0xaa, 0xff, 0xff, 0xbb}});
 }

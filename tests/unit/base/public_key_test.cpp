@@ -13,8 +13,10 @@ const std::string kG256 =
     "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
     "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
 const std::string kG384 =
-    "aa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760ab7"
-    "3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e5f";
+    "aa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e3872760a"
+    "b7"
+    "3617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a431d7c90ea0e"
+    "5f";
 
 Bytes point(const std::string& hex) { return from_hex(hex, "point").value(); }
 
@@ -37,8 +39,10 @@ TEST_CASE("PublicKey: a point on its curve is taken, and only there", "[base][pu
 }
 
 TEST_CASE("PublicKey: no flip of a single bit of the generator is a point", "[base][public_key]") {
-    // For a given X there are two Y, which differ in many bits, and few X are on the curve with this Y.
-    for (const auto& [curve, hex] : {std::pair{KeyKind::p256, kG256}, std::pair{KeyKind::p384, kG384}}) {
+    // For a given X there are two Y, which differ in many bits, and few X are on the curve with
+    // this Y.
+    for (const auto& [curve, hex] :
+         {std::pair{KeyKind::p256, kG256}, std::pair{KeyKind::p384, kG384}}) {
         Bytes xy = point(hex);
         for (std::size_t bit = 0; bit < xy.size() * 8; bit += 5) {
             const auto mask = static_cast<std::uint8_t>(1U << (bit % 8));
@@ -68,8 +72,8 @@ TEST_CASE("PublicKey: making a second key does not change the first", "[base][pu
     const PublicKey first = PublicKey::from_point(KeyKind::p256, point(kG256)).value();
     const PublicKey copy = first;
     REQUIRE_ERRC(Errc::bad_value, PublicKey::from_point(KeyKind::p256, Bytes(64, 1)));
-    // The generator's private key is 1: r = x(k*G), s = (h + r)/k; with k = 1, r = Gx, s = h + Gx mod n.
-    // h = SHA-256("abc") = ba7816bf...15ad. s worked out apart from this code.
+    // The generator's private key is 1: r = x(k*G), s = (h + r)/k; with k = 1, r = Gx, s = h + Gx
+    // mod n. h = SHA-256("abc") = ba7816bf...15ad. s worked out apart from this code.
     const Bytes r = point(kG256.substr(0, 64));
     const Bytes s = point("258fe8b3702e123139fe27c3c15263166a1fe4771ceb0fb8b4f86de4ce35b2f2");
     CHECK(first.verify_raw(as_bytes("abc"), r, s));
@@ -100,7 +104,11 @@ TEST_CASE("PublicKey: RSA keys other than 4096 bits are refused", "[base][public
 TEST_CASE("PublicKey: an RSA exponent of one, even, or too long is refused, however it is written",
           "[base][public_key]") {
     const Bytes n = modulus(512);
-    const Bytes bad[] = {{}, {0}, {1}, {2}, {0, 1}, {0, 0, 1}, {0, 0, 0, 1}, {0, 0, 0, 0, 1}, {1, 0, 0}, {1, 0, 0, 0, 1}};
+    const Bytes bad[] = {{},           {0},
+                         {1},          {2},
+                         {0, 1},       {0, 0, 1},
+                         {0, 0, 0, 1}, {0, 0, 0, 0, 1},
+                         {1, 0, 0},    {1, 0, 0, 0, 1}};
     for (const Bytes& e : bad) {
         INFO(to_hex(e));
         REQUIRE_ERRC(Errc::bad_value, PublicKey::from_rsa(n, e));

@@ -10,7 +10,8 @@ using attestd::test::ContainsSubstring;
 
 namespace {
 
-constexpr std::array<std::uint8_t, 16> kCounting{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+constexpr std::array<std::uint8_t, 16> kCounting{0, 1, 2,  3,  4,  5,  6,  7,
+                                                 8, 9, 10, 11, 12, 13, 14, 15};
 
 }  // namespace
 
@@ -26,7 +27,8 @@ TEST_CASE("Reader: numbers are read least significant byte first", "[base][reade
     REQUIRE_OK(reader.finish("number"));
 }
 
-TEST_CASE("Reader: every width is refused as truncated when one byte is missing", "[base][reader]") {
+TEST_CASE("Reader: every width is refused as truncated when one byte is missing",
+          "[base][reader]") {
     const ByteView in(kCounting);
     CHECK(Reader(in.first(0)).u8("f").error().code == Errc::truncated);
     CHECK(Reader(in.first(1)).u16le("f").error().code == Errc::truncated);
@@ -65,7 +67,8 @@ TEST_CASE("Reader: an error names the field, its offset and how much is left", "
     CHECK(result.error().detail == "header.version at byte 13: needs 4 bytes, 3 are left");
 }
 
-TEST_CASE("Reader: offsets in errors count from the whole input, also within parts", "[base][reader]") {
+TEST_CASE("Reader: offsets in errors count from the whole input, also within parts",
+          "[base][reader]") {
     Reader whole(kCounting);
     REQUIRE_OK(whole.bytes(4, "head"));
     Result<Reader> part = whole.sub(8, "part");

@@ -34,7 +34,9 @@ const std::uint8_t* address_of(const Secret& secret) {
     return secret.expose([](ByteView bytes) { return bytes.data(); });
 }
 
-Secret filled(std::size_t len, std::uint8_t value) { return Secret::copy_of(Bytes(len, value)).value(); }
+Secret filled(std::size_t len, std::uint8_t value) {
+    return Secret::copy_of(Bytes(len, value)).value();
+}
 
 std::uintptr_t as_number(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
 
@@ -68,7 +70,8 @@ std::optional<Bytes> through_proc_mem(const void* p, std::size_t len) {
 
 }  // namespace
 
-TEST_CASE("Secret: it holds what it was given, and moving leaves nothing behind", "[base][secret]") {
+TEST_CASE("Secret: it holds what it was given, and moving leaves nothing behind",
+          "[base][secret]") {
     Secret first = filled(100, 7);
     CHECK(bytes_of(first) == Bytes(100, 7));
     Secret second(std::move(first));
@@ -91,7 +94,8 @@ TEST_CASE("Secret: an empty one is a value like any other", "[base][secret]") {
 }
 
 TEST_CASE("Secret: equality is over length and content", "[base][secret]") {
-    const Secret a = filled(32, 1), same = filled(32, 1), other = filled(32, 2), longer = filled(33, 1);
+    const Secret a = filled(32, 1), same = filled(32, 1), other = filled(32, 2),
+                 longer = filled(33, 1);
     CHECK(a == same);
     CHECK_FALSE(a == other);
     CHECK_FALSE(a == longer);
@@ -152,7 +156,8 @@ TEST_CASE("Secret: wipe_bytes clears a buffer that carried one", "[base][secret]
     wipe_bytes({});
 }
 
-TEST_CASE("Secret: memory for secrets runs out as an error and comes back whole", "[base][secret]") {
+TEST_CASE("Secret: memory for secrets runs out as an error and comes back whole",
+          "[base][secret]") {
     std::vector<Secret> all;
     for (;;) {
         auto next = Secret::zeroed(65536);
@@ -178,7 +183,8 @@ TEST_CASE("Secret: lengths beyond the arena are refused, up to the largest", "[b
     }
 }
 
-TEST_CASE("Secret: its memory is locked and left out of core files", "[base][secret][invariant-5]") {
+TEST_CASE("Secret: its memory is locked and left out of core files",
+          "[base][secret][invariant-5]") {
     if (secret_memory() == SecretMemory::unlocked) ATTESTD_SKIP("RLIMIT_MEMLOCK is too small");
     const Secret secret = filled(64, 1);
     const std::string flags = vm_flags_of(address_of(secret));
@@ -189,8 +195,10 @@ TEST_CASE("Secret: its memory is locked and left out of core files", "[base][sec
     CHECK(has_flag(flags, secret_memory() == SecretMemory::locked ? "wf" : "dc"));
 }
 
-TEST_CASE("Secret: a debugger's way into the process does not reach it", "[base][secret][invariant-5]") {
-    if (secret_memory() != SecretMemory::memfd_secret) ATTESTD_SKIP("the kernel has no memfd_secret");
+TEST_CASE("Secret: a debugger's way into the process does not reach it",
+          "[base][secret][invariant-5]") {
+    if (secret_memory() != SecretMemory::memfd_secret)
+        ATTESTD_SKIP("the kernel has no memfd_secret");
     const Secret secret = filled(64, 0xab);
     const Bytes ordinary(64, 0xcd);
     CHECK(through_proc_mem(ordinary.data(), 64) == ordinary);  // the way itself is open

@@ -91,7 +91,8 @@ TEST_CASE("time: what is not exactly RFC 3339 is refused", "[base][time]") {
 }
 
 TEST_CASE("time: what is written is read back as the same instant", "[base][time]") {
-    for (const std::int64_t t : {0LL, -1LL, 1795334040LL, 951782400LL, -62135596800LL, 253402300799LL}) {
+    for (const std::int64_t t :
+         {0LL, -1LL, 1795334040LL, 951782400LL, -62135596800LL, 253402300799LL}) {
         const std::string text = to_rfc3339(at(t));
         CHECK(parse_rfc3339(text, "x").value() == at(t));
     }

@@ -46,7 +46,8 @@ TEST_CASE("UnixAddress: the longest path fits, one byte more is refused", "[base
     REQUIRE_ERRC(Errc::bad_value, UnixAddress::of_path_or_abstract(""));
 }
 
-TEST_CASE("UnixAddress: a leading @ is an abstract name where that is asked for", "[base][unix_address]") {
+TEST_CASE("UnixAddress: a leading @ is an abstract name where that is asked for",
+          "[base][unix_address]") {
     const std::string name = "@attestd-test-" + std::to_string(::getpid());
     const auto address = UnixAddress::of_path_or_abstract(name);
     REQUIRE_OK(address);

@@ -1,7 +1,7 @@
 // Project Wycheproof's cases through PublicKey: the file's verdict, in every case.
 //
-// None of the five files holds a case whose result is "acceptable" (left to the implementation). Should an
-// update bring one, the test fails until the decision is written into the table below.
+// None of the five files holds a case whose result is "acceptable" (left to the implementation).
+// Should an update bring one, the test fails until the decision is written into the table below.
 #include <openssl/core_names.h>
 #include <openssl/x509.h>
 
@@ -26,7 +26,8 @@ const std::map<std::string, bool> kDecidedAcceptable{};
 Bytes hex(const json& value) { return from_hex(value.get<std::string>(), "vector").value(); }
 
 EvpPkey decode_key(const json& group) {
-    const Bytes der = hex(group.contains("publicKeyDer") ? group["publicKeyDer"] : group["publicKeyAsn"]);
+    const Bytes der =
+        hex(group.contains("publicKeyDer") ? group["publicKeyDer"] : group["publicKeyAsn"]);
     const unsigned char* at = der.data();
     return EvpPkey(d2i_PUBKEY(nullptr, &at, static_cast<long>(der.size())));
 }
@@ -50,8 +51,8 @@ PublicKey key_of(const json& group, KeyKind kind) {
     }
     Bytes encoded(200);
     std::size_t len = 0;
-    REQUIRE(EVP_PKEY_get_octet_string_param(key.get(), OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, encoded.data(),
-                                            encoded.size(), &len) == 1);
+    REQUIRE(EVP_PKEY_get_octet_string_param(key.get(), OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY,
+                                            encoded.data(), encoded.size(), &len) == 1);
     REQUIRE((len > 1 && encoded[0] == 0x04));
     return PublicKey::from_point(kind, ByteView(encoded).subspan(1, len - 1)).value();
 }
@@ -97,7 +98,8 @@ void run_file(const std::filesystem::path& dir, const std::string& file, KeyKind
 
 }  // namespace
 
-TEST_CASE("Wycheproof: P-256 signatures as quotes and collateral carry them", "[base][wycheproof]") {
+TEST_CASE("Wycheproof: P-256 signatures as quotes and collateral carry them",
+          "[base][wycheproof]") {
     NEED_VECTORS(dir, "wycheproof");
     run_file(dir, "ecdsa_secp256r1_sha256_p1363_test.json", KeyKind::p256, Form::raw, 262);
 }

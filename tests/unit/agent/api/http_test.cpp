@@ -79,6 +79,13 @@ TEST_CASE("problem: its code is the stable name and its body is JSON, whatever t
     CHECK(json.at("status") == 404);
 }
 
+TEST_CASE("problem: a grant that a renewal overtook asks the caller to come again",
+          "[agent][http]") {
+    const Response response = problem(Errc::grant_expired, errc_meaning(Errc::grant_expired));
+    CHECK(response.status == 503);
+    CHECK(nlohmann::json::parse(response.body).at("code") == "grant.expired");
+}
+
 TEST_CASE("problem: every code of the project has a status that says error", "[agent][http]") {
     for (const ErrcInfo& info : all_errcs()) {
         INFO(info.name);
