@@ -115,11 +115,11 @@ Page vmsa_page(const LaunchParameters& p, std::uint32_t eip) {
     const bool qemu = p.vmm == Vmm::qemu, ec2 = p.vmm == Vmm::ec2;
     const std::uint16_t cs_attributes = ec2 && eip == kResetEip ? 0x9a : 0x9b;
     Page page{};
-    for (const std::size_t at : {0x000, 0x030, 0x040, 0x050})
+    for (const std::size_t at : {0x000u, 0x030u, 0x040u, 0x050u})
         put_segment(page, at, {0, 0x93, 0xffff, 0});
     put_segment(page, 0x010, {0xf000, cs_attributes, 0xffff, eip & 0xffff0000});
     put_segment(page, 0x020, {0, static_cast<std::uint16_t>(ec2 ? 0x92 : 0x93), 0xffff, 0});
-    for (const std::size_t at : {0x060, 0x080}) put_segment(page, at, {0, 0, 0xffff, 0});
+    for (const std::size_t at : {0x060u, 0x080u}) put_segment(page, at, {0, 0, 0xffff, 0});
     put_segment(page, 0x070, {0, 0x82, 0xffff, 0});
     put_segment(page, 0x090, {0, static_cast<std::uint16_t>(ec2 ? 0x83 : 0x8b), 0xffff, 0});
 
@@ -173,12 +173,15 @@ Result<void> add_section(Digest& digest, const LaunchParameters& p,
 
 // In file order; EC2 puts the CPUID page last.
 Result<void> add_sections(Digest& digest, const LaunchParameters& p) {
-    std::vector<FirmwareSection> sections = p.firmware.sections;
-    if (p.vmm == Vmm::ec2) {
-        std::stable_partition(sections.begin(), sections.end(),
-                              [](const auto& s) { return s.type != FirmwareSectionType::cpuid; });
+    const auto comes_last = [&](const FirmwareSection& section) {
+        return p.vmm == Vmm::ec2 && section.type == FirmwareSectionType::cpuid;
+    };
+    for (const FirmwareSection& section : p.firmware.sections) {
+        if (!comes_last(section)) ATTESTD_CHECK(add_section(digest, p, section));
     }
-    for (const FirmwareSection& section : sections) ATTESTD_CHECK(add_section(digest, p, section));
+    for (const FirmwareSection& section : p.firmware.sections) {
+        if (comes_last(section)) ATTESTD_CHECK(add_section(digest, p, section));
+    }
     return {};
 }
 

@@ -5,7 +5,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
@@ -23,12 +25,14 @@ class Peer {
  public:
     explicit Peer(Fd fd) : fd_(std::move(fd)) {}
 
-    /// Reads until the head and `body_len` bytes of body are there, or the client closes.
+    /// Reads until the head and its body (as long as Content-Length says, and at least `body_len`)
+    /// are there, or the client closes: head and body may come apart.
     std::string read_request(std::size_t body_len = 0) {
         std::string got;
         std::array<char, 4096> buffer{};
         for (;;) {
             const auto head = got.find("\r\n\r\n");
+            if (head != got.npos) body_len = std::max(body_len, stated_len(got.substr(0, head)));
             if (head != got.npos && got.size() >= head + 4 + body_len) return got;
             const ssize_t n = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
             if (n <= 0) return got;
@@ -52,6 +56,12 @@ class Peer {
     }
 
  private:
+    static std::size_t stated_len(const std::string& head) {
+        constexpr std::string_view kField = "\r\nContent-Length: ";
+        const auto at = head.find(kField);
+        return at == head.npos ? 0 : std::strtoul(head.c_str() + at + kField.size(), nullptr, 10);
+    }
+
     Fd fd_;
 };
 
