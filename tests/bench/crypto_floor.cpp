@@ -23,7 +23,9 @@ struct Signed {
 
 // A fresh key and its signature over a fixed digest; key is null when OpenSSL refuses.
 Signed make_signed(const char* curve, std::size_t digest_len) {
-    Signed out{EvpPkey(EVP_EC_gen(curve)), std::vector<std::uint8_t>(digest_len, 0x5a), {}};
+    Signed out{EvpPkey(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve)),
+               std::vector<std::uint8_t>(digest_len, 0x5a),
+               {}};
     const EvpPkeyCtx ctx(out.key ? EVP_PKEY_CTX_new_from_pkey(nullptr, out.key.get(), nullptr)
                                  : nullptr);
     std::array<std::uint8_t, 128> signature{};

@@ -85,7 +85,7 @@ TEST_CASE("PublicKey: RSA keys other than 4096 bits are refused", "[base][public
     const Bytes e{1, 0, 1};
     REQUIRE_OK(PublicKey::from_rsa(modulus(512), e));
     CHECK(PublicKey::from_rsa(modulus(512), e)->kind() == KeyKind::rsa4096);
-    for (const std::size_t len : {0, 1, 128, 256, 384, 511, 513, 1024}) {
+    for (const std::size_t len : {0u, 1u, 128u, 256u, 384u, 511u, 513u, 1024u}) {
         if (len == 0) {
             REQUIRE_ERRC(Errc::bad_value, PublicKey::from_rsa({}, e));
             continue;
