@@ -144,6 +144,56 @@ constexpr auto kTable = std::to_array<ErrcInfo>({
      "CHIP_ID is masked, so the leaf cannot be bound to the chip."},
     {Errc::report_signature, "report.signature", "The report is not signed by the leaf's key."},
     {Errc::tcb_order, "tcb.order", "REPORTED, COMMITTED and CURRENT TCB are not in their order."},
+    // a paravisor and its vTPM
+    {Errc::hcl_malformed, "hcl.malformed",
+     "A paravisor's blob is not in the form that its header states."},
+    {Errc::hcl_binding, "hcl.binding",
+     "The runtime data of a paravisor's blob is not the one that its report vouches for."},
+    {Errc::vtpm_missing, "vtpm.missing",
+     "No quote of the vTPM is given beside the paravisor's report."},
+    {Errc::vtpm_malformed, "vtpm.malformed",
+     "A quote of the vTPM is not a TPMS_ATTEST of type quote, or its signature not RSASSA."},
+    {Errc::vtpm_nonce, "vtpm.nonce",
+     "The vTPM's quote carries another nonce than the one that was expected."},
+    {Errc::vtpm_selection, "vtpm.selection",
+     "The vTPM's quote covers other registers than the ones that were given."},
+    {Errc::vtpm_digest, "vtpm.digest",
+     "The given registers do not have the digest that the vTPM's quote covers."},
+    {Errc::vtpm_signature, "vtpm.signature",
+     "The vTPM's quote is not signed by the key that the paravisor's report vouches for."},
+    // the network and what it brings
+    {Errc::fetch_denied, "fetch.denied",
+     "attestd-fetch's configuration does not list the host, scheme or port."},
+    {Errc::fetch_unreachable, "fetch.unreachable",
+     "The name does not resolve, or nobody accepts the connection."},
+    {Errc::fetch_tls, "fetch.tls", "The server's TLS certificate or handshake is not acceptable."},
+    {Errc::fetch_timed_out, "fetch.timed-out",
+     "The server did not answer in full within the time limit."},
+    {Errc::fetch_too_large, "fetch.too-large", "The server's answer is over the size limit."},
+    {Errc::fetch_truncated, "fetch.truncated",
+     "The server's answer ended before its stated length."},
+    {Errc::fetch_redirected, "fetch.redirected",
+     "The server answered with a redirect that is not followed."},
+    {Errc::fetch_protocol, "fetch.protocol", "The server's answer is not HTTP as it should be."},
+    {Errc::fetch_process, "fetch.process",
+     "attestd-fetch is not there, died or broke its own protocol."},
+    {Errc::collateral_not_found, "collateral.not-found", "The service has no such endorsement."},
+    {Errc::collateral_gone, "collateral.gone", "The service no longer serves this endorsement."},
+    {Errc::collateral_throttled, "collateral.throttled", "The service asks for fewer requests."},
+    {Errc::collateral_service, "collateral.service",
+     "The service answered with a status that is not an endorsement."},
+    {Errc::collateral_mismatch, "collateral.mismatch",
+     "The service gave another endorsement than the one asked for."},
+    {Errc::collateral_rollback, "collateral.rollback",
+     "An endorsement is older than one already seen."},
+    {Errc::crl_rollback, "crl.rollback",
+     "A revocation list is older than one already seen from its issuer."},
+    {Errc::clock_before_collateral, "clock.before-collateral",
+     "The clock is behind the newest signed date already seen."},
+    {Errc::collateral_damaged, "collateral.damaged",
+     "A file of the collateral cache is not what was written to it."},
+    {Errc::bundle_malformed, "bundle.malformed",
+     "A bundle is not in the form that attestctl bundle writes."},
     // command line, configuration and policy
     {Errc::bad_usage, "usage.bad-arguments", "The command line is wrong."},
     {Errc::bad_config, "config.invalid", "A configuration or policy value is not allowed."},
@@ -212,8 +262,9 @@ std::string_view errc_name(Errc code) noexcept { return info(code).name; }
 std::string_view errc_meaning(Errc code) noexcept { return info(code).meaning; }
 
 bool is_absence(Errc code) noexcept {
-    constexpr std::array kAbsences{Errc::chain_missing, Errc::crl_missing, Errc::tcb_info_missing,
-                                   Errc::qe_identity_missing, Errc::leaf_missing};
+    constexpr std::array kAbsences{Errc::chain_missing,    Errc::crl_missing,
+                                   Errc::tcb_info_missing, Errc::qe_identity_missing,
+                                   Errc::leaf_missing,     Errc::vtpm_missing};
     return std::find(kAbsences.begin(), kAbsences.end(), code) != kAbsences.end();
 }
 
