@@ -5,27 +5,12 @@
 #include <algorithm>
 
 #include "quote/base/encoding.h"
+#include "verifier/amd/issuers.h"
 
 namespace attestd {
 namespace {
 
 bool is_vlek(const SnpReport& report) noexcept { return report.signing_key == SnpSigningKey::vlek; }
-
-std::string intermediate_name(Product product, bool vlek) {
-    return fmt::format("SEV-{}{}", vlek ? "VLEK-" : "", product_name(product));
-}
-
-// All of AMD's names end in the same place.
-Result<void> check_name(const DistinguishedName& name, std::string_view common_name,
-                        std::string_view what) {
-    if (name.common_name == common_name && name.organization == "Advanced Micro Devices" &&
-        name.organizational_unit == "Engineering" && name.locality == "Santa Clara" &&
-        name.state == "CA" && name.country == "US") {
-        return {};
-    }
-    return fail(Errc::chain_name, fmt::format("{}: is \"{}\", \"{}\" of AMD is needed", what,
-                                              name.common_name, common_name));
-}
 
 std::string tcb_text(const TcbVersion& t) {
     return fmt::format("{}bl {} tee {} snp {} ucode {}",
@@ -75,9 +60,9 @@ Result<AmdLeafExtension> check_leaf(const Certificate& leaf, const SnpReport& re
                     fmt::format("the report is signed by a {}, the leaf is a {}",
                                 signing_key_name(report.signing_key), vlek ? "VCEK" : "VLEK"));
     }
-    ATTESTD_CHECK(check_name(leaf.subject(), name, "leaf"));
-    ATTESTD_CHECK(check_name(leaf.issuer(), intermediate_name(extension->product, vlek),
-                             "issuer of the leaf"));
+    ATTESTD_CHECK(check_amd_name(leaf.subject(), name, "leaf"));
+    ATTESTD_CHECK(check_amd_name(leaf.issuer(), amd_intermediate_name(extension->product, vlek),
+                                 "issuer of the leaf"));
     if (report.names_product() && report.product != extension->product) {
         return fail(
             Errc::product_mismatch,
@@ -97,44 +82,11 @@ struct ChainKeys {
     VerifiedCertificate intermediate, leaf;
 };
 
-Result<VerifiedRoot> verify_root(const Certificate& root, Product product,
-                                 const TrustAnchors& anchors, Time now) {
-    ATTESTD_CHECK(check_name(root.subject(), fmt::format("ARK-{}", product_name(product)),
-                             "root certificate"));
-    const auto grade = anchors.amd_root(root.spki_digest(), product_name(product));
-    if (!grade)
-        return fail(Errc::chain_untrusted_root,
-                    fmt::format("the key of {} is neither AMD's nor an added trust anchor",
-                                root.subject().common_name));
-    ATTESTD_CHECK(check_authority(root, 1, "root certificate"));
-    ATTESTD_TRY(PublicKey key, root.key());
-    if (key.kind() != KeyKind::rsa4096)
-        return fail(Errc::chain_algorithm, "root certificate: the key is not RSA-4096");
-    ATTESTD_CHECK(check_valid_at(root, now, "root certificate"));
-    // The pinned key is the anchor: the certificate around it gains nothing from its own signature,
-    // but a damaged one is refused all the same.
-    VerifiedCertificate verified{root, std::move(key)};
-    ATTESTD_CHECK(check_issued_by(root, verified, "root certificate"));
-    return VerifiedRoot{std::move(verified), *grade};
-}
-
-Result<VerifiedCertificate> verify_intermediate(const Certificate& certificate,
-                                                const VerifiedRoot& root, Time now) {
-    ATTESTD_CHECK(check_authority(certificate, 0, "intermediate certificate"));
-    ATTESTD_CHECK(check_issued_by(certificate, root.verified, "intermediate certificate"));
-    ATTESTD_CHECK(check_valid_at(certificate, now, "intermediate certificate"));
-    ATTESTD_TRY(PublicKey key, certificate.key());
-    if (key.kind() != KeyKind::rsa4096)
-        return fail(Errc::chain_algorithm, "intermediate certificate: the key is not RSA-4096");
-    return VerifiedCertificate{certificate, std::move(key)};
-}
-
-// Step 6 and 7 for one choice of certificates.
 Result<ChainKeys> verify_links(const Certificate& leaf, const Certificate& intermediate,
                                const Certificate& root, Product product,
                                const TrustAnchors& anchors, Time now) {
-    ATTESTD_TRY(VerifiedRoot ark, verify_root(root, product, anchors, now));
-    ATTESTD_TRY(VerifiedCertificate ask, verify_intermediate(intermediate, ark, now));
+    ATTESTD_TRY(VerifiedRoot ark, verify_amd_root(root, product, anchors, now));
+    ATTESTD_TRY(VerifiedCertificate ask, verify_amd_intermediate(intermediate, ark, now));
     ATTESTD_CHECK(check_issued_by(leaf, ask, "leaf"));
     ATTESTD_CHECK(check_valid_at(leaf, now, "leaf"));
     ATTESTD_TRY(PublicKey key, leaf.key());

@@ -9,9 +9,6 @@
 namespace attestd {
 namespace {
 
-constexpr std::string_view kRootName = "Intel SGX Root CA";
-constexpr std::string_view kPlatformCaName = "Intel SGX PCK Platform CA";
-constexpr std::string_view kProcessorCaName = "Intel SGX PCK Processor CA";
 constexpr std::size_t kPckChainLen = 3;
 constexpr std::size_t kSignerChainLen = 2;
 
@@ -92,7 +89,7 @@ Result<std::vector<Certificate>> find_pck_chain(const ParsedQuote& quote,
 Result<VerifiedRoot> verify_intel_root(const Certificate& root, const TrustAnchors& anchors,
                                        Time now) {
     constexpr std::string_view what = "root certificate";
-    ATTESTD_CHECK(check_name(root.subject(), {kRootName}, what));
+    ATTESTD_CHECK(check_name(root.subject(), {kIntelRootName}, what));
     const auto grade = anchors.intel_root(root.spki_digest());
     if (!grade)
         return fail(Errc::chain_untrusted_root,
@@ -107,19 +104,23 @@ Result<VerifiedRoot> verify_intel_root(const Certificate& root, const TrustAncho
     return VerifiedRoot{std::move(verified), *grade};
 }
 
+Result<VerifiedCertificate> verify_pck_ca(const Certificate& ca, const VerifiedRoot& root,
+                                          Time now) {
+    constexpr std::string_view what = "intermediate certificate";
+    ATTESTD_CHECK(check_name(ca.subject(), {kPlatformCaName, kProcessorCaName}, what));
+    ATTESTD_CHECK(check_authority(ca, 0, what));
+    ATTESTD_CHECK(check_issued_by(ca, root.verified, what));
+    ATTESTD_CHECK(check_valid_at(ca, now, what));
+    ATTESTD_TRY(PublicKey key, ca.key());
+    return VerifiedCertificate{ca, std::move(key)};
+}
+
 Result<VerifiedPckChain> verify_pck_chain(const std::vector<Certificate>& chain,
                                           const TrustAnchors& anchors, Time now) {
     if (chain.size() != kPckChainLen) return wrong_length("PCK chain", chain.size(), kPckChainLen);
     ATTESTD_TRY(VerifiedRoot root, verify_intel_root(chain[2], anchors, now));
 
-    const Certificate& ca = chain[1];
-    ATTESTD_CHECK(
-        check_name(ca.subject(), {kPlatformCaName, kProcessorCaName}, "intermediate certificate"));
-    ATTESTD_CHECK(check_authority(ca, 0, "intermediate certificate"));
-    ATTESTD_CHECK(check_issued_by(ca, root.verified, "intermediate certificate"));
-    ATTESTD_CHECK(check_valid_at(ca, now, "intermediate certificate"));
-    ATTESTD_TRY(PublicKey ca_key, ca.key());
-    VerifiedCertificate intermediate{ca, std::move(ca_key)};
+    ATTESTD_TRY(VerifiedCertificate intermediate, verify_pck_ca(chain[1], root, now));
 
     const Certificate& leaf = chain[0];
     ATTESTD_CHECK(check_name(leaf.subject(), {kPckLeafName}, "PCK certificate"));

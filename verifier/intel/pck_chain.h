@@ -38,6 +38,10 @@ struct VerifiedPckChain {
 [[nodiscard]] Result<VerifiedRoot> verify_intel_root(const Certificate& root,
                                                      const TrustAnchors& anchors, Time now);
 
+/// Verifies the platform or processor CA under its root as of `now`. Errc::chain_*.
+[[nodiscard]] Result<VerifiedCertificate> verify_pck_ca(const Certificate& ca,
+                                                        const VerifiedRoot& root, Time now);
+
 /// Verifies exactly [TCB signer, root] as of `now`; `known_root`, when it is the same certificate,
 /// is not verified again. Errc::chain_*.
 [[nodiscard]] Result<VerifiedCertificate> verify_tcb_signer(const std::vector<Certificate>& chain,
@@ -45,6 +49,9 @@ struct VerifiedPckChain {
                                                             const TrustAnchors& anchors, Time now);
 
 /// Common names of Intel's SGX hierarchy.
+inline constexpr std::string_view kIntelRootName = "Intel SGX Root CA";
+inline constexpr std::string_view kPlatformCaName = "Intel SGX PCK Platform CA";
+inline constexpr std::string_view kProcessorCaName = "Intel SGX PCK Processor CA";
 inline constexpr std::string_view kPckLeafName = "Intel SGX PCK Certificate";
 inline constexpr std::string_view kTcbSignerName = "Intel SGX TCB Signing";
 
