@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/vector_body.hpp>
@@ -24,9 +25,10 @@ namespace http = boost::beast::http;
 using ErrorCode = boost::beast::error_code;
 using Deadline = UnixClient::Deadline;
 
-constexpr std::size_t kWireLen = 16384;  // one read
-constexpr std::uint32_t kMaxHeaderLen =
-    8192;  // below kWireLen, so that a header fits into one buffer
+constexpr std::size_t kWireLen = 32768;  // one read
+// Below kWireLen, so that a header fits into one buffer. Issuer chains of collateral are headers of
+// some KiB each.
+constexpr std::uint32_t kMaxHeaderLen = 16384;
 constexpr unsigned kFirstFinalStatus = 200;
 
 // Beast's body type for bytes that must stay in memory for secrets.
@@ -77,18 +79,45 @@ struct SecretBody {
 
 using PlainBody = http::vector_body<std::uint8_t>;
 
+char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 bool is_header_text(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
 
+// RFC 9110 section 5.6.2.
+bool is_token(std::string_view text) noexcept {
+    return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return c > ' ' && c <= '~' &&
+               std::string_view("\"(),/:;<=>?@[\\]{}").find(c) == std::string_view::npos;
+    });
+}
+
+// What says where the message ends is this file's to write.
+bool frames_the_message(std::string_view name) noexcept {
+    using boost::beast::iequals;
+    return iequals(name, "Host") || iequals(name, "Connection") ||
+           iequals(name, "Content-Length") || iequals(name, "Transfer-Encoding");
+}
+
+bool is_clean(const HttpFields& fields) noexcept {
+    return std::all_of(fields.begin(), fields.end(), [](const auto& field) {
+        return is_token(field.first) && !frames_the_message(field.first) &&
+               is_header_text(field.second);
+    });
+}
+
+bool is_target(std::string_view target) noexcept {
+    return is_header_text(target) && target.find(' ') == target.npos &&
+           (target.starts_with('/') || target.find("://") != target.npos);
+}
+
 // Nothing that a caller passes on may end a line or a word of the request's head.
 Result<std::string> request_head(const UnixRequest& request) {
-    const bool one_word = request.target.find(' ') == request.target.npos &&
-                          request.method.find(' ') == request.method.npos;
-    const bool clean = is_header_text(request.method) && is_header_text(request.target) &&
+    const bool clean = is_token(request.method) && is_target(request.target) &&
                        is_header_text(request.content_type) && is_header_text(request.accept) &&
-                       is_header_text(request.if_none_match);
-    if (!one_word || !clean || !request.target.starts_with('/') || request.method.empty()) {
+                       is_header_text(request.if_none_match) && is_clean(request.fields);
+    if (!clean) {
         return fail(Errc::bad_value, "the request has a character that HTTP does not allow there");
     }
     std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n",
@@ -98,6 +127,7 @@ Result<std::string> request_head(const UnixRequest& request) {
     };
     add("Accept", request.accept);
     add("If-None-Match", request.if_none_match);
+    for (const auto& [name, value] : request.fields) head += fmt::format("{}: {}\r\n", name, value);
     if (!request.body.empty()) add("Content-Type", request.content_type);
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
         add("Content-Length", std::to_string(request.body.size()));
@@ -116,6 +146,8 @@ Result<std::chrono::microseconds> time_left(Deadline deadline, std::string_view 
 class Connection {
  public:
     static Result<Connection> open(const std::string& path, Deadline deadline);
+    Connection(Fd fd, const std::string& path, Deadline deadline)
+        : fd_(std::move(fd)), path_(path), deadline_(deadline) {}
 
     // False when the service stopped reading: it may have answered already.
     Result<bool> send(ByteView bytes);
@@ -123,8 +155,6 @@ class Connection {
     Result<std::size_t> receive(std::span<std::uint8_t> into);
 
  private:
-    Connection(Fd fd, const std::string& path, Deadline deadline)
-        : fd_(std::move(fd)), path_(path), deadline_(deadline) {}
     Result<void> wait_for(short events);
 
     Fd fd_;
@@ -290,13 +320,13 @@ class AnswerReader {
 };
 
 template <class Parser>
-Result<void> exchange_with(const std::string& path, const UnixRequest& request, Deadline deadline,
-                           Parser& parser) {
+Result<void> exchange_with(Result<Connection> connection, const std::string& path,
+                           const UnixRequest& request, Parser& parser) {
     ATTESTD_TRY(const std::string head, request_head(request));
-    ATTESTD_TRY(Connection connection, Connection::open(path, deadline));
-    ATTESTD_TRY(const bool head_sent, connection.send(as_bytes(head)));
-    if (head_sent) ATTESTD_CHECK(connection.send(request.body));
-    return AnswerReader<Parser>(connection, parser, path).run();
+    if (!connection) return tl::make_unexpected(std::move(connection).error());
+    ATTESTD_TRY(const bool head_sent, connection->send(as_bytes(head)));
+    if (head_sent) ATTESTD_CHECK(connection->send(request.body));
+    return AnswerReader<Parser>(*connection, parser, path).run();
 }
 
 template <class Message>
@@ -305,20 +335,38 @@ UnixResponseHead head_of(const Message& message) {
         const auto value = message[name];
         return std::string(value.data(), value.size());
     };
-    return {message.result_int(), field(http::field::content_type), field(http::field::etag),
-            field(http::field::retry_after)};
+    UnixResponseHead head{message.result_int(), field(http::field::content_type),
+                          field(http::field::etag), field(http::field::retry_after)};
+    for (const auto& each : message) {
+        std::string name(each.name_string().data(), each.name_string().size());
+        std::transform(name.begin(), name.end(), name.begin(), lower);
+        head.fields.emplace_back(std::move(name),
+                                 std::string(each.value().data(), each.value().size()));
+    }
+    return head;
+}
+
+Result<UnixResponse> exchange_plainly(Result<Connection> connection, const std::string& path,
+                                      const UnixRequest& request, std::size_t max_body_len) {
+    http::response_parser<PlainBody> parser;
+    parser.header_limit(kMaxHeaderLen);
+    parser.body_limit(max_body_len);
+    parser.eager(true);
+    ATTESTD_CHECK(exchange_with(std::move(connection), path, request, parser));
+    UnixResponseHead head = head_of(parser.get());
+    return UnixResponse{std::move(head), std::move(parser.get().body())};
 }
 
 }  // namespace
 
 Result<UnixResponse> UnixClient::exchange(const UnixRequest& request, Deadline deadline) const {
-    http::response_parser<PlainBody> parser;
-    parser.header_limit(kMaxHeaderLen);
-    parser.body_limit(max_body_len_);
-    parser.eager(true);
-    ATTESTD_CHECK(exchange_with(path_, request, deadline, parser));
-    UnixResponseHead head = head_of(parser.get());
-    return UnixResponse{std::move(head), std::move(parser.get().body())};
+    return exchange_plainly(Connection::open(path_, deadline), path_, request, max_body_len_);
+}
+
+Result<UnixResponse> UnixClient::exchange_on(Fd connected, const UnixRequest& request,
+                                             Deadline deadline) const {
+    return exchange_plainly(Connection(std::move(connected), path_, deadline), path_, request,
+                            max_body_len_);
 }
 
 Result<UnixSecretResponse> UnixClient::exchange_secret(const UnixRequest& request,
@@ -328,7 +376,7 @@ Result<UnixSecretResponse> UnixClient::exchange_secret(const UnixRequest& reques
     parser.body_limit(max_body_len_);
     parser.eager(true);
     parser.get().body().max_len = max_body_len_;
-    ATTESTD_CHECK(exchange_with(path_, request, deadline, parser));
+    ATTESTD_CHECK(exchange_with(Connection::open(path_, deadline), path_, request, parser));
     UnixResponseHead head = head_of(parser.get());
     return UnixSecretResponse{std::move(head), std::move(parser.get().body().bytes)};
 }

@@ -9,26 +9,33 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "quote/base/bytes.h"
+#include "quote/base/fd.h"
 #include "quote/base/result.h"
 #include "quote/base/secret.h"
 
 namespace attestd {
 
+using HttpFields =
+    std::vector<std::pair<std::string, std::string>>;  ///< names and values, in order
+
 struct UnixRequest {
     std::string method = "GET";
-    std::string target = "/";     ///< origin form; visible ASCII without blanks
+    std::string target = "/";     ///< origin form, or absolute form for a proxy; visible ASCII
     std::string content_type{};   ///< sent when the body is not empty
     std::string accept{};         ///< sent when not empty
     std::string if_none_match{};  ///< sent when not empty
     ByteView body{};              ///< lives until the exchange returns
+    HttpFields fields{};          ///< further ones; none that frames the message
 };
 
 struct UnixResponseHead {
     unsigned status = 0;
     std::string content_type, etag, retry_after;  ///< empty when absent
+    HttpFields fields{};                          ///< all of them; names in lower case
 };
 
 struct UnixResponse {
@@ -58,7 +65,12 @@ class UnixClient final {
     [[nodiscard]] Result<UnixResponse> exchange(const UnixRequest& request,
                                                 Deadline deadline) const;
 
-    /// The same with the body in memory for secrets, and nowhere else.
+    /// The same on `connected`, a stream socket whose other end is the service; socket_path() is
+    /// then only what errors call it.
+    [[nodiscard]] Result<UnixResponse> exchange_on(Fd connected, const UnixRequest& request,
+                                                   Deadline deadline) const;
+
+    /// As exchange(), with the body in memory for secrets, and nowhere else.
     [[nodiscard]] Result<UnixSecretResponse> exchange_secret(const UnixRequest& request,
                                                              Deadline deadline) const;
 
