@@ -104,7 +104,7 @@ class Checker final {
                 Errc::chain_malformed,
                 fmt::format("issuer chain: {} certificates, must be exactly 2", chain.size()));
         ATTESTD_TRY(const VerifiedRoot root, verify_intel_root(chain[1], anchors_, now_));
-        ATTESTD_TRY(VerifiedCertificate signer, verify_tcb_signer(chain, root, anchors_, now_));
+        ATTESTD_TRY(VerifiedCertificate signer, verify_tcb_signer(chain, &root, anchors_, now_));
         const Window validity =
             signer.certificate.validity().intersect(root.verified.certificate.validity());
         return Signer{std::move(signer.key), validity, root.grade};

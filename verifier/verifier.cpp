@@ -5,6 +5,7 @@
 #include "quote/base/digest.h"
 #include "verifier/amd/report_verification.h"
 #include "verifier/intel/quote_verification.h"
+#include "verifier/intel/tcb_evaluation.h"
 #include "verifier/internal/appraisal.h"
 #include "verifier/internal/memory.h"
 #include "verifier/internal/result_builder.h"
@@ -13,6 +14,8 @@ namespace attestd {
 namespace {
 
 constexpr std::size_t kMaxRememberedPlatforms = 64;
+// Models of platforms, not platforms; each holds its documents, decoded: some tens of kilobytes.
+constexpr std::size_t kMaxRememberedCollateral = 32;
 
 AttestationResult refuse_unparsed(Tee tee, std::string format, const Error& error, ByteView bytes,
                                   Time now) {
@@ -46,14 +49,14 @@ Result<void> verify_quote(const ParsedQuote& quote, const PlatformOutcome& outco
         ATTESTD_CHECK(verify_quote_signature(quote, own_key));
     }
     const PlatformFacts* const facts = facts_of(outcome);
-    return facts != nullptr ? verify_tdx_module(quote.quote, facts->tcb_info) : Result<void>{};
+    return facts != nullptr ? verify_tdx_module(quote.quote, *facts->tcb_info) : Result<void>{};
 }
 
 // Step 9. Returns until when the acceptance may last.
 Time appraise_platform(ResultBuilder& out, const IntelQuote& quote, const PlatformFacts& facts,
                        const IntelTcbPolicy& policy, Time now) {
     const auto judgement =
-        judge_tcb(quote, facts.qe_isv_svn, facts.pck, facts.tcb_info, facts.qe_identity);
+        judge_tcb(quote, facts.qe_isv_svn, facts.pck, *facts.tcb_info, *facts.qe_identity);
     if (judgement) {
         out.tcb(to_intel_tcb(*judgement));
     } else {
@@ -61,7 +64,7 @@ Time appraise_platform(ResultBuilder& out, const IntelQuote& quote, const Platfo
         out.add(judgement.error());
     }
     const std::uint32_t number =
-        std::min(facts.tcb_info.evaluation_data_number, facts.qe_identity.evaluation_data_number);
+        std::min(facts.tcb_info->evaluation_data_number, facts.qe_identity->evaluation_data_number);
     return appraise_intel_tcb(out, policy, judgement ? &*judgement : nullptr, number, now);
 }
 
@@ -174,6 +177,7 @@ struct LocalVerifier::Impl {
 
     TrustAnchors anchors;
     Memory<VerifiedPlatform> platforms{kMaxRememberedPlatforms};
+    CollateralMemory collateral{kMaxRememberedCollateral};
     Memory<VerifiedSnpLeaves> leaves{kMaxRememberedPlatforms};
 };
 
@@ -188,7 +192,7 @@ PlatformOutcome LocalVerifier::Impl::platform_of(const ParsedQuote& quote,
     const Sha256 key =
         sha256({endorsements.digest(), header.qe_vendor_id, form, quote.platform_part});
     if (auto known = platforms.find(key, now)) return {std::move(known), {}, {}, {}};
-    PlatformOutcome outcome = verify_platform(quote, endorsements, anchors, now);
+    PlatformOutcome outcome = verify_platform(quote, endorsements, anchors, collateral, now);
     if (outcome.platform) platforms.remember(key, outcome.platform);
     return outcome;
 }

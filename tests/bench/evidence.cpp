@@ -42,12 +42,14 @@ Result<Sample> given_sample(const std::filesystem::path& file, const Options& op
     return Sample{std::move(quote), std::move(endorsements), TrustAnchors(), *options.at};
 }
 
-}  // namespace
+// Twice as many as LocalVerifier remembers platforms.
+constexpr std::uint8_t kFleetSize = 128;
 
-Result<Sample> tdx_sample(const Options& options) {
-    if (!options.quote.empty()) return given_sample(options.quote, options);
-    const forge::IntelHierarchy intel(forge::shared_intel_keys(),
-                                      forge::IntelValidity::around(kForgedAt));
+forge::IntelHierarchy intel_hierarchy() {
+    return {forge::shared_intel_keys(), forge::IntelValidity::around(kForgedAt)};
+}
+
+Result<Sample> forged_tdx_sample(const forge::IntelHierarchy& intel) {
     const Window validity{kForgedAt - std::chrono::hours(1), kForgedAt + std::chrono::hours(24)};
     const forge::PckFields machine;
     const std::string collateral = forge::to_json(
@@ -57,6 +59,25 @@ Result<Sample> tdx_sample(const Options& options) {
                TrustAnchors(),
                kForgedAt};
     ATTESTD_CHECK(out.anchors.add_certificate(intel.root));
+    return out;
+}
+
+}  // namespace
+
+Result<Sample> tdx_sample(const Options& options) {
+    if (!options.quote.empty()) return given_sample(options.quote, options);
+    return forged_tdx_sample(intel_hierarchy());
+}
+
+Result<Fleet> tdx_fleet() {
+    const forge::IntelHierarchy intel = intel_hierarchy();
+    ATTESTD_TRY(Sample sample, forged_tdx_sample(intel));
+    Fleet out{std::move(sample), {}};
+    for (std::uint8_t i = 0; i < kFleetSize; ++i) {
+        forge::PckFields machine;
+        machine.ppid[0] = i;
+        out.quotes.push_back(forge::forge_quote(forge::tdx_v4(), intel, intel.pck(machine)));
+    }
     return out;
 }
 

@@ -22,6 +22,14 @@ struct Sample {
 /// An SNP report (Milan, version 3) with VCEK, ASK, ARK and revocation list.
 [[nodiscard]] Result<Sample> snp_sample(const Options& options);
 
+/// Quotes of many platforms of one model under one authority: more than a verifier remembers, so
+/// that in rotation each is new to it.
+struct Fleet {
+    Sample sample;  ///< the endorsements that all share; `quote` is the first's
+    std::vector<Bytes> quotes;
+};
+[[nodiscard]] Result<Fleet> tdx_fleet();
+
 /// The endorsements of a sample, recognised and parsed.
 [[nodiscard]] Result<Endorsements> parse_endorsements(const Sample& sample);
 

@@ -21,6 +21,8 @@ def complaints(name, found):
     wrong = [] if found["iterations"] > 0 and found["real_time"] > 0 else ["it measured nothing"]
     if "/epoll/" in name or name.startswith("release/"):
         wrong += [f"no {c}" for c in ("cpu_per_request", "p50") if not found.get(c, 0) > 0]
+    if name.endswith(("/hot", "/warm")) and not found.get("allocations", 0) > 0:
+        wrong.append("no allocations")
     return wrong
 
 

@@ -41,8 +41,8 @@ Result<std::vector<Chain>> signer_chains(const SignedDocument& document, const C
     if (!document.chain->empty()) return std::vector<Chain>{*document.chain};
     std::vector<Chain> out;
     for (const Certificate& certificate : c.endorsements.certificates()) {
-        if (certificate.subject().common_name != kTcbSignerName) continue;
-        out.push_back({certificate, c.chain.root.verified.certificate});
+        if (c.root == nullptr || certificate.subject().common_name != kTcbSignerName) continue;
+        out.push_back({certificate, c.root->verified.certificate});
     }
     if (!out.empty()) return out;
     return fail(Errc::chain_missing,
@@ -74,7 +74,7 @@ bool same_chain(const Chain& a, const Chain& b) {
 Result<VerifiedCertificate> verify_signer(const Chain& chain, CollateralContext& c,
                                           const DocumentErrors& errors) {
     if (c.known_signer && same_chain(c.known_signer->first, chain)) return c.known_signer->second;
-    auto signer = verify_tcb_signer(chain, c.chain.root, c.anchors, c.now);
+    auto signer = verify_tcb_signer(chain, c.root, c.anchors, c.now);
     if (!signer) {
         return fail(errors.chain,
                     fmt::format("{} issuer chain: {}: {}", errors.what,
@@ -128,6 +128,21 @@ Result<void> check_dates(const Window& window, CollateralContext& c, const Docum
     return {};
 }
 
+// Whether the TCB info is for platforms like this one.
+Result<void> check_model(const TcbInfo& info, const PckExtension& pck) {
+    if (info.fmspc != pck.fmspc) {
+        return fail(Errc::tcb_info_fmspc,
+                    fmt::format("TCB info is for FMSPC {}, the platform's is {}: fetch that one",
+                                to_hex(info.fmspc), to_hex(pck.fmspc)));
+    }
+    if (info.pce_id != pck.pce_id) {
+        return fail(Errc::tcb_info_pceid,
+                    fmt::format("TCB info is for PCEID {}, the platform's is {}",
+                                to_hex(info.pce_id), to_hex(pck.pce_id)));
+    }
+    return {};
+}
+
 Result<VerifiedDocument<TcbInfo>> verify_one_tcb_info(const SignedDocument& document,
                                                       CollateralContext& c) {
     ATTESTD_TRY(const Window signature, verify_signature(document, c, kTcbInfoErrors));
@@ -137,20 +152,11 @@ Result<VerifiedDocument<TcbInfo>> verify_one_tcb_info(const SignedDocument& docu
                     fmt::format("TCB info is for {}, the evidence is {}", info.tdx ? "TDX" : "SGX",
                                 c.tdx ? "TDX" : "SGX"));
     }
-    if (info.fmspc != c.chain.pck.fmspc) {
-        return fail(Errc::tcb_info_fmspc,
-                    fmt::format("TCB info is for FMSPC {}, the platform's is {}: fetch that one",
-                                to_hex(info.fmspc), to_hex(c.chain.pck.fmspc)));
-    }
-    if (info.pce_id != c.chain.pck.pce_id) {
-        return fail(Errc::tcb_info_pceid,
-                    fmt::format("TCB info is for PCEID {}, the platform's is {}",
-                                to_hex(info.pce_id), to_hex(c.chain.pck.pce_id)));
-    }
+    if (c.pck != nullptr) ATTESTD_CHECK(check_model(info, *c.pck));
     // Dates last: of several documents the one for this platform is the one to complain about.
     ATTESTD_CHECK(check_dates(info.validity, c, kTcbInfoErrors));
     const Window validity = signature.intersect(info.validity);
-    return VerifiedDocument<TcbInfo>{std::move(info), validity};
+    return VerifiedDocument<TcbInfo>{std::make_shared<const TcbInfo>(std::move(info)), validity};
 }
 
 Result<VerifiedDocument<EnclaveIdentity>> verify_one_qe_identity(const SignedDocument& document,
@@ -165,7 +171,8 @@ Result<VerifiedDocument<EnclaveIdentity>> verify_one_qe_identity(const SignedDoc
     // Dates last: of several documents the one for this platform is the one to complain about.
     ATTESTD_CHECK(check_dates(identity.validity, c, kQeIdentityErrors));
     const Window validity = signature.intersect(identity.validity);
-    return VerifiedDocument<EnclaveIdentity>{std::move(identity), validity};
+    return VerifiedDocument<EnclaveIdentity>{
+        std::make_shared<const EnclaveIdentity>(std::move(identity)), validity};
 }
 
 // Of the documents that hold, the one with the highest evaluation data number, then the newest;
@@ -185,7 +192,7 @@ Result<VerifiedDocument<Body>> best_of(const std::vector<SignedDocument>& docume
         Result<VerifiedDocument<Body>> verified = verify(document, c);
         if (!verified)
             keep_furthest(furthest, std::move(verified).error());
-        else if (!best || rank(best->body) < rank(verified->body))
+        else if (!best || rank(*best->body) < rank(*verified->body))
             best = *std::move(verified);
     }
     if (best) {

@@ -2,6 +2,7 @@
 // steps 4, 5).
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -18,16 +19,17 @@ namespace attestd {
 /// A document whose signature, chain, revocation and dates hold, with the span in which they do.
 template <class Body>
 struct VerifiedDocument {
-    Body body;
+    std::shared_ptr<const Body> body;
     Window validity;
 };
 
-/// What the documents are judged against. Without revocation lists of the root (they are absent,
-/// which the caller has noted) everything else is still judged.
+/// What the documents are judged against. What is null is absent, which the caller has noted;
+/// everything else is still judged.
 struct CollateralContext {
     const Endorsements& endorsements;
     const TrustAnchors& anchors;
-    const VerifiedPckChain& chain;
+    const VerifiedRoot* root;  ///< of the PCK chain
+    const PckExtension* pck;   ///< without it documents for any model of platform will do
     const VerifiedCrls* root_crls;
     bool tdx;
     Time now;

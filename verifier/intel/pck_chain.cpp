@@ -31,19 +31,29 @@ tl::unexpected<Error> wrong_length(std::string_view what, std::size_t have, std:
                 fmt::format("{}: {} certificates, must be exactly {}", what, have, want));
 }
 
-Result<std::vector<Certificate>> parse_chain(std::string_view pem) {
+Result<Certificate> parse_link(ByteView der) {
+    auto certificate = Certificate::parse(der);
+    if (!certificate)
+        return fail(Errc::chain_malformed, "PCK chain: " + to_string(certificate.error()));
+    return certificate;
+}
+
+GivenPckChain chain_of(Certificate leaf, Bytes intermediate, Bytes root) {
+    auto pck = parse_pck_extension(leaf);
+    return {std::move(leaf), std::move(pck), std::move(intermediate), std::move(root)};
+}
+
+Result<GivenPckChain> parse_chain(std::string_view pem) {
     auto blocks = parse_pem(pem, PemStyle::exact);
     if (!blocks) return fail(Errc::chain_malformed, "PCK chain: " + blocks.error().detail);
-    std::vector<Certificate> chain;
     for (const PemBlock& block : *blocks) {
         if (block.label != "CERTIFICATE")
             return fail(Errc::chain_malformed, "PCK chain: a PEM block " + block.label);
-        auto certificate = Certificate::parse(block.der);
-        if (!certificate)
-            return fail(Errc::chain_malformed, "PCK chain: " + to_string(certificate.error()));
-        chain.push_back(*std::move(certificate));
     }
-    return chain;
+    if (blocks->size() != kPckChainLen)
+        return wrong_length("PCK chain", blocks->size(), kPckChainLen);
+    ATTESTD_TRY(Certificate leaf, parse_link(blocks->at(0).der));
+    return chain_of(std::move(leaf), std::move(blocks->at(1).der), std::move(blocks->at(2).der));
 }
 
 // The certificate that signed `child`. Names are not enough to go by: test hierarchies use Intel's,
@@ -69,8 +79,7 @@ bool signed_qe_report(const Certificate& leaf, const ParsedQuote& quote) {
 
 }  // namespace
 
-Result<std::vector<Certificate>> find_pck_chain(const ParsedQuote& quote,
-                                                const Endorsements& endorsements) {
+Result<GivenPckChain> find_pck_chain(const ParsedQuote& quote, const Endorsements& endorsements) {
     if (quote.cert_data_type == kCertDataPckChain) return parse_chain(quote.pck_chain());
     for (const Certificate& leaf : endorsements.certificates()) {
         if (leaf.subject().common_name != kPckLeafName || !signed_qe_report(leaf, quote)) continue;
@@ -79,7 +88,7 @@ Result<std::vector<Certificate>> find_pck_chain(const ParsedQuote& quote,
             intermediate != nullptr ? find_issuer(endorsements, *intermediate) : nullptr;
         if (root == nullptr)
             return fail(Errc::chain_missing, "the issuers of the PCK certificate are not given");
-        return std::vector<Certificate>{leaf, *intermediate, *root};
+        return chain_of(leaf, to_bytes(intermediate->der()), to_bytes(root->der()));
     }
     return fail(Errc::chain_missing, fmt::format("the quote carries certification data of type {}, "
                                                  "no PCK chain, and none that signed it is given",
@@ -115,41 +124,47 @@ Result<VerifiedCertificate> verify_pck_ca(const Certificate& ca, const VerifiedR
     return VerifiedCertificate{ca, std::move(key)};
 }
 
-Result<VerifiedPckChain> verify_pck_chain(const std::vector<Certificate>& chain,
-                                          const TrustAnchors& anchors, Time now) {
-    if (chain.size() != kPckChainLen) return wrong_length("PCK chain", chain.size(), kPckChainLen);
-    ATTESTD_TRY(VerifiedRoot root, verify_intel_root(chain[2], anchors, now));
+Result<VerifiedAuthorities> verify_pck_authorities(const GivenPckChain& chain,
+                                                   const TrustAnchors& anchors, Time now) {
+    ATTESTD_TRY(const Certificate ca, parse_link(chain.intermediate));
+    ATTESTD_TRY(const Certificate root_certificate, parse_link(chain.root));
+    ATTESTD_TRY(VerifiedRoot root, verify_intel_root(root_certificate, anchors, now));
+    ATTESTD_TRY(VerifiedCertificate intermediate, verify_pck_ca(ca, root, now));
+    return VerifiedAuthorities{std::move(intermediate), std::move(root)};
+}
 
-    ATTESTD_TRY(VerifiedCertificate intermediate, verify_pck_ca(chain[1], root, now));
-
-    const Certificate& leaf = chain[0];
-    ATTESTD_CHECK(check_name(leaf.subject(), {kPckLeafName}, "PCK certificate"));
-    ATTESTD_CHECK(check_end_entity(leaf, "PCK certificate"));
-    ATTESTD_CHECK(check_issued_by(leaf, intermediate, "PCK certificate"));
-    ATTESTD_CHECK(check_valid_at(leaf, now, "PCK certificate"));
-    ATTESTD_TRY(PublicKey leaf_key, leaf.key());
-    if (leaf_key.kind() != KeyKind::p256)
+Result<VerifiedPckLeaf> verify_pck_leaf(const GivenPckChain& chain,
+                                        const VerifiedCertificate& intermediate, Time now) {
+    constexpr std::string_view what = "PCK certificate";
+    const Certificate& leaf = chain.leaf;
+    ATTESTD_CHECK(check_name(leaf.subject(), {kPckLeafName}, what));
+    ATTESTD_CHECK(check_end_entity(leaf, what));
+    ATTESTD_CHECK(check_issued_by(leaf, intermediate, what));
+    ATTESTD_CHECK(check_valid_at(leaf, now, what));
+    ATTESTD_TRY(PublicKey key, leaf.key());
+    if (key.kind() != KeyKind::p256)
         return fail(Errc::chain_algorithm, "PCK certificate: the key is not on P-256");
-    ATTESTD_TRY(const auto pck, parse_pck_extension(leaf));
-    if (!pck) return fail(Errc::chain_extension, "PCK certificate: the SGX extension is missing");
-    return VerifiedPckChain{
-        {leaf, std::move(leaf_key)}, std::move(intermediate), std::move(root), *pck};
+    if (!chain.pck) return tl::make_unexpected(chain.pck.error());
+    if (!*chain.pck)
+        return fail(Errc::chain_extension, "PCK certificate: the SGX extension is missing");
+    return VerifiedPckLeaf{{leaf, std::move(key)}, **chain.pck};
 }
 
 Result<VerifiedCertificate> verify_tcb_signer(const std::vector<Certificate>& chain,
-                                              const VerifiedRoot& known_root,
+                                              const VerifiedRoot* known_root,
                                               const TrustAnchors& anchors, Time now) {
     constexpr std::string_view what = "TCB signing certificate";
     if (chain.size() != kSignerChainLen)
         return wrong_length("TCB signing chain", chain.size(), kSignerChainLen);
     std::optional<VerifiedRoot> other_root;
-    if (!equal(chain[1].der(), known_root.verified.certificate.der())) {
+    if (known_root == nullptr || !equal(chain[1].der(), known_root->verified.certificate.der())) {
         ATTESTD_TRY(other_root, verify_intel_root(chain[1], anchors, now));
     }
-    const VerifiedRoot& root = other_root ? *other_root : known_root;
+    const VerifiedRoot& root = other_root ? *other_root : *known_root;
     // One result rests on one anchor: documents of a test hierarchy cannot speak for a genuine
     // platform.
-    if (root.verified.certificate.spki_digest() != known_root.verified.certificate.spki_digest()) {
+    if (known_root != nullptr &&
+        root.verified.certificate.spki_digest() != known_root->verified.certificate.spki_digest()) {
         return fail(Errc::chain_untrusted_root,
                     "TCB signing chain: ends in another root than the PCK chain");
     }
