@@ -43,13 +43,17 @@ constexpr std::array<AmdKind, 10> kAmdKinds{
      {"snp-turin-v5", Product::turin, 5},
      {"snp-milan-v5-vlek", Product::milan, 5, ReportKey::vlek}}};
 
+CollateralSpec collateral_spec(const QuoteSpec& spec, const IntelHierarchy& intel,
+                               const PckFields& machine, Window validity) {
+    return spec.header.tee_type == 0 ? sgx_collateral(intel, machine, validity)
+                                     : tdx_collateral(intel, machine, validity);
+}
+
 std::vector<CaseFile> intel_case(const IntelKind& kind, Time now) {
     const IntelHierarchy intel(shared_intel_keys(), IntelValidity::around(now));
     const QuoteSpec spec = kind.spec();
     const PckFields machine;
-    const CollateralSpec collateral = spec.header.tee_type == 0
-                                          ? sgx_collateral(intel, machine, fresh_window(now))
-                                          : tdx_collateral(intel, machine, fresh_window(now));
+    const CollateralSpec collateral = collateral_spec(spec, intel, machine, fresh_window(now));
     const std::string json = to_json(sign_collateral(collateral, intel));
     return {{"quote.bin", forge_quote(spec, intel, intel.pck(machine))},
             {"collateral.json", to_bytes(as_bytes(json))},
@@ -76,6 +80,18 @@ std::vector<CaseFile> amd_case(const AmdKind& kind, Time now) {
                                              {guid::kArk, root}})}};
 }
 
+std::vector<ServiceAnswer> intel_services(const IntelKind& kind, Time now, Window validity) {
+    const IntelHierarchy intel(shared_intel_keys(), IntelValidity::around(now));
+    const PckFields machine;
+    return intel_answers(collateral_spec(kind.spec(), intel, machine, validity), intel, machine);
+}
+
+std::vector<ServiceAnswer> amd_services(const AmdKind& kind, Time now, Window validity) {
+    const AmdHierarchy amd(kind.product, shared_amd_keys(), AmdValidity::around(now));
+    const SnpFields fields = snp_fields(kind.product, kind.version);
+    return amd_answers(amd, fields.chip_id, SnpTcb::typical(kind.product), validity);
+}
+
 template <class Kinds>
 const auto* find_kind(const Kinds& kinds, std::string_view name) {
     const auto at = std::find_if(kinds.begin(), kinds.end(),
@@ -96,6 +112,23 @@ Result<std::vector<CaseFile>> forge_case(std::string_view kind, Time now) {
     if (const auto* intel = find_kind(kIntelKinds, kind)) return intel_case(*intel, now);
     if (const auto* amd = find_kind(kAmdKinds, kind)) return amd_case(*amd, now);
     return fail(Errc::bad_usage, "there is no kind of case called \"" + std::string(kind) + '"');
+}
+
+Result<std::vector<ServiceSet>> forge_services(std::string_view kind, Time now) {
+    const auto* const intel = find_kind(kIntelKinds, kind);
+    const auto* const amd = find_kind(kAmdKinds, kind);
+    if (intel == nullptr && amd == nullptr)
+        return fail(Errc::bad_usage,
+                    "there is no kind of case called \"" + std::string(kind) + '"');
+    const auto at = [&](Window validity) {
+        return intel != nullptr ? intel_services(*intel, now, validity)
+                                : amd_services(*amd, now, validity);
+    };
+    constexpr std::chrono::days kDay{1};
+    const Window current = fresh_window(now);
+    return std::vector<ServiceSet>{{"current", at(current)},
+                                   {"older", at({current.from - kDay, current.until - kDay})},
+                                   {"expired", at({now - 31 * kDay, now - kDay})}};
 }
 
 const Bytes& content_of(const std::vector<CaseFile>& files, std::string_view name) {

@@ -8,6 +8,7 @@
 #include "quote/base/bytes.h"
 #include "quote/base/result.h"
 #include "quote/base/time.h"
+#include "tests/support/forge/services_forge.h"
 
 namespace attestd::forge {
 
@@ -25,6 +26,15 @@ struct CaseFile {
 /// leaf.der, intermediate.der, root.der, crl.der and table.bin (the three certificates as a host
 /// would hand them over). Errc::bad_usage for a kind that does not exist.
 [[nodiscard]] Result<std::vector<CaseFile>> forge_case(std::string_view kind, Time now);
+
+/// The vendors' services for the machine of a case of this kind, under the same keys, at three
+/// moments: "current" (the dates of forge_case()), "older" (a day before, still good at `now`) and
+/// "expired" (over for a day). A VLEK case has no leaf to fetch.
+struct ServiceSet {
+    std::string name;
+    std::vector<ServiceAnswer> answers;
+};
+[[nodiscard]] Result<std::vector<ServiceSet>> forge_services(std::string_view kind, Time now);
 
 /// The content of the file `name`; ForgeError when there is none.
 [[nodiscard]] const Bytes& content_of(const std::vector<CaseFile>& files, std::string_view name);

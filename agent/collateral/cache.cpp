@@ -1,0 +1,192 @@
+#include "agent/collateral/cache.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace attestd {
+namespace {
+
+constexpr std::string_view kFloorsFile = "seen.json";
+constexpr const char* kLockFile = ".lock";
+constexpr std::size_t kMaxFileLen = std::size_t{2} << 20;
+constexpr std::size_t kMaxFiles = 4096;
+constexpr unsigned kFileMode = 0644;  // what vendors sign is public
+
+std::string where(const std::filesystem::path& path, const std::string& file) {
+    return (path / file).string();
+}
+
+}  // namespace
+
+Result<CollateralCache> CollateralCache::open(const std::filesystem::path& path, Kind kind,
+                                              TrustAnchors anchors) {
+    const std::filesystem::path folder = kind == Kind::test ? path / "test" : path;
+    std::error_code ec;
+    std::filesystem::create_directories(folder, ec);
+    if (ec) return fail_errno(ec.value(), "collateral cache " + folder.string());
+    ATTESTD_TRY(Fd dir, open_file(folder, O_RDONLY | O_DIRECTORY));
+    CollateralCache cache(folder, std::move(dir), std::move(anchors));
+    ATTESTD_CHECK(cache.read_floors());
+    return cache;
+}
+
+Result<void> CollateralCache::read_floors() {
+    const std::string file(kFloorsFile);
+    const auto fd = open_at(dir_, file, O_RDONLY);
+    if (!fd && fd.error().code == Errc::not_found) return {};
+    if (!fd) return tl::make_unexpected(fd.error());
+    ATTESTD_TRY(const Bytes bytes, read_all(*fd, kMaxFileLen, where(path_, file)));
+    ATTESTD_TRY(floors_, Floors::parse(as_text(bytes), where(path_, file)));
+    return {};
+}
+
+Result<void> CollateralCache::write_floors() {
+    return replace_file(dir_, std::string(kFloorsFile), as_bytes(floors_.write()), kFileMode);
+}
+
+Result<Fd> CollateralCache::lock() const {
+    ATTESTD_TRY(Fd fd, open_at(dir_, kLockFile, O_RDWR | O_CREAT, kFileMode));
+    int done = 0;
+    do done = ::flock(fd.get(), LOCK_EX);
+    while (done != 0 && errno == EINTR);
+    if (done != 0) return fail_errno(errno, where(path_, kLockFile));
+    return fd;
+}
+
+// AMD's leaves and lists are filed without their issuers, which lie beside them.
+Endorsements CollateralCache::issuers_of(const EndorsementId& id) const {
+    std::vector<AmdIssuersId> wanted;
+    if (const auto* const vcek = std::get_if<VcekId>(&id)) wanted = {{vcek->product, false}};
+    if (const auto* const crl = std::get_if<AmdCrlId>(&id)) wanted = {{crl->product, crl->vlek}};
+    Endorsements out;
+    for (const AmdIssuersId& issuers : wanted) {
+        const std::string file = endorsement_file(issuers);
+        const auto bytes = read_file(path_ / file, kMaxFileLen);
+        // Without them the check that needs them fails, and says so.
+        if (bytes) static_cast<void>(out.add(*bytes, file));
+    }
+    return out;
+}
+
+Result<CheckedEndorsement> CollateralCache::check_as(const EndorsementId& id, ByteView bytes,
+                                                     const Endorsements& context, Time now) const {
+    Endorsements item;
+    ATTESTD_CHECK(item.add(bytes, endorsement_file(id)));
+    const std::string key = endorsement_key(id);
+    std::optional<CheckedEndorsement> found;
+    for (auto& checked : check_endorsements(item, context, anchors_, now)) {
+        if (!checked) return tl::make_unexpected(std::move(checked).error());
+        if (checked->key != key) {
+            return fail(Errc::collateral_mismatch,
+                        fmt::format("{} was asked for, this is {}", key, checked->key));
+        }
+        found = *std::move(checked);
+    }
+    if (!found)
+        return fail(Errc::collateral_mismatch, fmt::format("{} was asked for, not found", key));
+    ATTESTD_CHECK(floors_.check(endorsement_name(id), *found));
+    return *std::move(found);
+}
+
+Result<CachedEndorsement> CollateralCache::load(const EndorsementId& id, Time now) const {
+    const std::string file = endorsement_file(id);
+    ATTESTD_TRY(const Fd fd, open_at(dir_, file, O_RDONLY));
+    ATTESTD_TRY(Bytes bytes, read_all(fd, kMaxFileLen, where(path_, file)));
+    auto checked = check_as(id, bytes, issuers_of(id), now);
+    if (checked) return CachedEndorsement{std::move(bytes), *std::move(checked)};
+    switch (checked.error().code) {
+        // In good order, but not good now: each has its own name.
+        case Errc::tcb_info_expired:
+        case Errc::tcb_info_not_yet_valid:
+        case Errc::qe_identity_expired:
+        case Errc::qe_identity_not_yet_valid:
+        case Errc::crl_expired:
+        case Errc::crl_not_yet_valid:
+        case Errc::chain_expired:
+        case Errc::chain_missing:
+        case Errc::crl_rollback:
+        case Errc::collateral_rollback:
+            return tl::make_unexpected(std::move(checked).error());
+        default:
+            return fail(Errc::collateral_damaged,
+                        fmt::format("{}: {}: remove it, or fetch it again", where(path_, file),
+                                    to_string(checked.error())));
+    }
+}
+
+Result<CheckedEndorsement> CollateralCache::store(const EndorsementId& id, ByteView bytes,
+                                                  const Endorsements& context, Time now) {
+    ATTESTD_TRY(const Fd held, lock());
+    ATTESTD_CHECK(read_floors());
+    ATTESTD_CHECK(floors_.check_clock(now));
+    ATTESTD_TRY(CheckedEndorsement checked, check_as(id, bytes, context, now));
+    // First the file: a floor must never stand above all that is there after a crash.
+    ATTESTD_CHECK(replace_file(dir_, endorsement_file(id), bytes, kFileMode));
+    if (floors_.raise(endorsement_name(id), checked)) ATTESTD_CHECK(write_floors());
+    return checked;
+}
+
+Result<void> CollateralCache::admit(const Endorsements& given, const Endorsements& context,
+                                    Time now) {
+    const auto all = check_endorsements(given, context, anchors_, now);
+    const auto is_news = [this](const Result<CheckedEndorsement>& checked) {
+        Floors copy = floors_;
+        return checked && copy.raise(checked->key, *checked);
+    };
+    for (const auto& checked : all) {
+        if (checked) ATTESTD_CHECK(floors_.check(checked->key, *checked));
+    }
+    if (std::none_of(all.begin(), all.end(), is_news)) return {};
+    ATTESTD_TRY(const Fd held, lock());
+    ATTESTD_CHECK(read_floors());
+    for (const auto& checked : all) {
+        if (checked) floors_.raise(checked->key, *checked);
+    }
+    return write_floors();
+}
+
+Result<std::vector<std::pair<std::string, Bytes>>> CollateralCache::read_all_files() const {
+    std::vector<std::string> names;
+    std::error_code ec;
+    for (std::filesystem::directory_iterator it(path_, ec), end; !ec && it != end;
+         it.increment(ec)) {
+        const std::string name = it->path().filename().string();
+        std::error_code ignored;
+        if (name == kFloorsFile || name.starts_with('.') || !it->is_regular_file(ignored)) continue;
+        names.push_back(name);
+        if (names.size() > kMaxFiles)
+            return fail(Errc::too_large,
+                        fmt::format("{}: over {} files", path_.string(), kMaxFiles));
+    }
+    if (ec) return fail_errno(ec.value(), path_.string());
+    std::sort(names.begin(), names.end());
+    std::vector<std::pair<std::string, Bytes>> out;
+    for (const std::string& name : names) {
+        ATTESTD_TRY(Bytes bytes, read_file(path_ / name, kMaxFileLen));
+        out.emplace_back(name, std::move(bytes));
+    }
+    return out;
+}
+
+Result<std::vector<CacheEntry>> CollateralCache::list(Time now) const {
+    ATTESTD_TRY(const auto files, read_all_files());
+    Endorsements context;
+    for (const auto& [name, bytes] : files) static_cast<void>(context.add(bytes, name));
+    std::vector<CacheEntry> out;
+    for (const auto& [name, bytes] : files) {
+        CacheEntry entry{name, bytes.size(), {}};
+        Endorsements item;
+        if (auto added = item.add(bytes, name); !added)
+            entry.checked.push_back(tl::make_unexpected(std::move(added).error()));
+        else
+            entry.checked = check_endorsements(item, context, anchors_, now);
+        out.push_back(std::move(entry));
+    }
+    return out;
+}
+
+}  // namespace attestd

@@ -1,0 +1,265 @@
+// The provider: given, cached or asked for; what fails costs itself alone.
+#include "agent/collateral/provider.h"
+
+#include <algorithm>
+
+#include "agent/collateral/needs.h"
+#include "tests/support/temp_dir.h"
+#include "tests/unit/collateral/fake_services.h"
+#include "verifier/verifier.h"
+
+namespace attestd {
+namespace {
+
+using std::chrono::days;
+using std::chrono::milliseconds;
+using test::FakeServices;
+using test::Machine;
+
+constexpr Time kNow{std::chrono::seconds(1'790'000'000)};
+
+struct Rig {
+    explicit Rig(const char* kind = "tdx-v4") : machine(kind, kNow) {
+        machine.serve(*services, "current");
+        auto needed = needed_endorsements(machine.evidence, {});
+        REQUIRE_OK(needed);
+        ids = *std::move(needed);
+    }
+
+    CollateralProvider provider(CollateralProvider::Sleep sleep = {}) {
+        auto cache =
+            CollateralCache::open(dir.path(), CollateralCache::Kind::production, machine.anchors);
+        REQUIRE_OK(cache);
+        return {*std::move(cache), services, test::test_addresses(), machine.anchors,
+                std::move(sleep)};
+    }
+    std::vector<Obtained> obtain(CollateralProvider& from, WhenToAsk when, Time now,
+                                 const Endorsements& given = {}) {
+        return from.obtain(ids, given, when, now,
+                           std::chrono::steady_clock::now() + std::chrono::seconds(60));
+    }
+    std::vector<Obtained> obtain(WhenToAsk when, Time now) {
+        auto from = provider();
+        return obtain(from, when, now);
+    }
+    Verdict judge(const std::vector<Obtained>& all, Time now) {
+        Endorsements endorsements;
+        REQUIRE_OK(endorsements.add(machine.root, "root"));
+        for (const Obtained& one : all) {
+            if (!one.bytes.empty()) REQUIRE_OK(endorsements.add(one.bytes, "obtained"));
+        }
+        return LocalVerifier(machine.anchors)
+            .appraise(machine.evidence, endorsements, {}, {}, now)
+            .verdict();
+    }
+
+    test::TempDir dir;
+    Machine machine;
+    std::shared_ptr<FakeServices> services = std::make_shared<FakeServices>();
+    std::vector<EndorsementId> ids;
+};
+
+bool all_from(const std::vector<Obtained>& all, ObtainedFrom from) {
+    return std::all_of(all.begin(), all.end(), [&](const Obtained& o) { return o.from == from; });
+}
+
+TEST_CASE("provider: evidence of every kind verifies with what is fetched, and offline afterwards",
+          "[collateral]") {
+    const auto* const kind = GENERATE("tdx-v4", "tdx-v5-td15ex", "sgx-v3", "snp-milan-v3",
+                                      "snp-genoa-v5", "snp-turin-v5");
+    Rig rig(kind);
+    const auto fetched = rig.obtain(WhenToAsk::when_missing, kNow);
+    CHECK(all_from(fetched, ObtainedFrom::service));
+    CHECK(rig.judge(fetched, kNow) == Verdict::accepted);
+    CHECK(rig.services->asked.size() == rig.ids.size());
+    rig.services->down = Errc::fetch_unreachable;
+    const auto cached = rig.obtain(WhenToAsk::never, kNow + days(25));
+    CHECK(all_from(cached, ObtainedFrom::cache));
+    CHECK(rig.judge(cached, kNow + days(25)) == Verdict::accepted);
+}
+
+TEST_CASE("provider: a fresh cache asks nobody; two thirds of its life renew it", "[collateral]") {
+    Rig rig;
+    rig.obtain(WhenToAsk::when_missing, kNow);
+    rig.services->asked.clear();
+    CHECK(all_from(rig.obtain(WhenToAsk::when_missing, kNow + days(10)), ObtainedFrom::cache));
+    CHECK(rig.services->asked.empty());
+    rig.machine.serve(*rig.services, "current", kNow + days(21));
+    CHECK(all_from(rig.obtain(WhenToAsk::when_missing, kNow + days(21)), ObtainedFrom::service));
+    CHECK(rig.services->asked.size() == 4);
+}
+
+TEST_CASE("provider: a service that is away leaves the cache to serve until its stated end",
+          "[collateral]") {
+    Rig rig;
+    rig.obtain(WhenToAsk::when_missing, kNow);
+    rig.services->down = Errc::fetch_timed_out;
+    const auto late = rig.obtain(WhenToAsk::when_missing, kNow + days(29));
+    CHECK(all_from(late, ObtainedFrom::cache));
+    for (const Obtained& one : late) {
+        REQUIRE(one.problem);
+        CHECK(one.problem->code == Errc::fetch_timed_out);
+    }
+    CHECK(rig.judge(late, kNow + days(29)) == Verdict::accepted);
+    const auto over = rig.obtain(WhenToAsk::when_missing, kNow + days(31));
+    CHECK(all_from(over, ObtainedFrom::nowhere));
+    CHECK(over[0].cache_problem->code == Errc::tcb_info_expired);
+    CHECK(rig.judge(over, kNow + days(31)) != Verdict::accepted);
+}
+
+TEST_CASE("provider: an older answer than one seen is refused, and the newer cached one serves",
+          "[collateral][invariant-7]") {
+    Rig rig;
+    rig.obtain(WhenToAsk::when_missing, kNow);
+    rig.machine.serve(*rig.services, "older");
+    const auto again = rig.obtain(WhenToAsk::always, kNow);
+    CHECK(all_from(again, ObtainedFrom::cache));
+    for (const Obtained& one : again) {
+        REQUIRE(one.problem);
+        const bool list = endorsement_key(one.id).find("-crl-") != std::string::npos;
+        CHECK(errc_name(one.problem->code) ==
+              errc_name(list ? Errc::crl_rollback : Errc::collateral_rollback));
+    }
+}
+
+TEST_CASE("provider: a lying service costs the one endorsement, and nothing of it is kept",
+          "[collateral]") {
+    Rig rig;
+    FetchResponse lie = rig.services->answers.begin()->second;
+    for (auto& [url, response] : rig.services->answers) {
+        if (url.find("/tcb?") == std::string::npos) continue;
+        response.body[response.body.size() / 2] ^= 1;
+    }
+    const auto obtained = rig.obtain(WhenToAsk::when_missing, kNow);
+    CHECK(obtained[0].from == ObtainedFrom::nowhere);
+    REQUIRE(obtained[0].problem);
+    CHECK(errc_name(obtained[0].problem->code) == errc_name(Errc::tcb_info_signature));
+    CHECK(std::all_of(obtained.begin() + 1, obtained.end(),
+                      [](const Obtained& o) { return o.from == ObtainedFrom::service; }));
+    CHECK_FALSE(std::filesystem::exists(rig.dir.path() / endorsement_file(rig.ids[0])));
+}
+
+TEST_CASE("provider: what was given and is fresh is not asked for", "[collateral]") {
+    Rig rig("snp-milan-v3");
+    const auto files = forge::forge_case("snp-milan-v3", kNow);
+    Endorsements given;
+    REQUIRE_OK(given.add(forge::content_of(*files, "table.bin"), "table"));
+    auto from = rig.provider();
+    const auto obtained = rig.obtain(from, WhenToAsk::when_missing, kNow, given);
+    REQUIRE(obtained.size() == 3);
+    CHECK(obtained[0].from == ObtainedFrom::given);
+    CHECK(obtained[1].from == ObtainedFrom::given);
+    CHECK(obtained[2].from == ObtainedFrom::service);
+    CHECK(rig.services->asked.size() == 1);
+}
+
+TEST_CASE("provider: a service that asks to wait is left alone for that long, all of it",
+          "[collateral]") {
+    Rig rig("snp-milan-v3");
+    rig.services->special["/vcek/"] = {429, {{"retry-after", "3600"}}, {}};
+    auto from = rig.provider();
+    const auto first = rig.obtain(from, WhenToAsk::when_missing, kNow);
+    CHECK(rig.services->asked.size() == 1);
+    for (const Obtained& one : first) {
+        REQUIRE(one.problem);
+        CHECK(errc_name(one.problem->code) == errc_name(Errc::collateral_throttled));
+    }
+    rig.obtain(from, WhenToAsk::always, kNow);
+    CHECK(rig.services->asked.size() == 1);
+}
+
+TEST_CASE("provider: with patience it waits as asked, and then gets its answer", "[collateral]") {
+    Rig rig("snp-milan-v3");
+    rig.services->special["cert_chain"] = {429, {{"retry-after", "2"}}, {}};
+    std::vector<milliseconds> waits;
+    auto from = rig.provider([&](milliseconds wait) {
+        waits.push_back(wait);
+        rig.services->special.clear();
+    });
+    CHECK(all_from(rig.obtain(from, WhenToAsk::when_missing, kNow), ObtainedFrom::service));
+    REQUIRE(waits.size() == 1);
+    CHECK(waits[0] >= milliseconds(2000));
+    CHECK(waits[0] < milliseconds(2600));
+}
+
+TEST_CASE("provider: no wait goes past the deadline, and a permanent refusal is not repeated",
+          "[collateral]") {
+    Rig rig("snp-milan-v3");
+    rig.services->special["cert_chain"] = {429, {{"retry-after", "3000"}}, {}};
+    bool waited = false;
+    auto from = rig.provider([&](milliseconds) { waited = true; });
+    rig.obtain(from, WhenToAsk::when_missing, kNow);
+    rig.services->special["cert_chain"] = {404, {}, {}};
+    rig.services->asked.clear();
+    const auto refused = rig.obtain(from, WhenToAsk::when_missing, kNow);
+    CHECK_FALSE(waited);
+    CHECK(errc_name(refused[0].problem->code) == errc_name(Errc::collateral_not_found));
+    CHECK(rig.services->asked.size() == 3);
+}
+
+TEST_CASE(
+    "provider: without patience, an endorsement that does not exist is not asked for again "
+    "at once",
+    "[collateral]") {
+    Rig rig;
+    rig.services->special["/tcb?"] = {404, {}, {}};
+    auto from = rig.provider();
+    rig.obtain(from, WhenToAsk::when_missing, kNow);
+    const std::size_t asked = rig.services->asked.size();
+    rig.obtain(from, WhenToAsk::when_missing, kNow);
+    CHECK(rig.services->asked.size() == asked);
+}
+
+TEST_CASE("provider: a clock before the newest signed date asks nobody and hands out nothing",
+          "[collateral][invariant-11][pitfall-29]") {
+    Rig rig;
+    rig.obtain(WhenToAsk::when_missing, kNow);
+    rig.services->asked.clear();
+    const auto back = rig.obtain(WhenToAsk::when_missing, kNow - days(2));
+    CHECK(all_from(back, ObtainedFrom::nowhere));
+    CHECK(errc_name(back[0].problem->code) == errc_name(Errc::clock_before_collateral));
+    CHECK(rig.services->asked.empty());
+}
+
+TEST_CASE("provider: a lower evaluation data number than one seen is remarked on", "[collateral]") {
+    Rig rig;
+    rig.obtain(WhenToAsk::when_missing, kNow);
+    // The same service later, with an older set of levels.
+    const forge::IntelHierarchy intel(forge::shared_intel_keys(),
+                                      forge::IntelValidity::around(kNow));
+    const forge::PckFields fields;
+    auto spec = forge::tdx_collateral(intel, fields, forge::fresh_window(kNow + days(1)));
+    spec.tcb_info.tcb_evaluation_data_number = 18;
+    rig.services->serve(test::kPcs, forge::intel_answers(spec, intel, fields));
+    const auto again = rig.obtain(WhenToAsk::always, kNow + days(1));
+    CHECK(again[0].from == ObtainedFrom::service);
+    REQUIRE(again[0].problem);
+    CHECK(again[0].problem->detail.find("18") != std::string::npos);
+    CHECK(again[0].problem->detail.find("19") != std::string::npos);
+    CHECK_FALSE(again[1].problem);
+}
+
+TEST_CASE("provider: the next renewal is due at two thirds of the shortest life", "[collateral]") {
+    Rig rig("snp-milan-v3");
+    const auto obtained = rig.obtain(WhenToAsk::when_missing, kNow);
+    const Window window = forge::fresh_window(kNow);
+    CHECK(CollateralProvider::next_refresh(obtained) ==
+          window.from + (window.until - window.from) * 2 / 3);
+    CHECK_FALSE(CollateralProvider::next_refresh({}));
+}
+
+TEST_CASE("provider: what the cache holds is known again by its names, issuers first",
+          "[collateral]") {
+    Rig tdx, snp("snp-milan-v5-vlek");
+    tdx.obtain(WhenToAsk::when_missing, kNow);
+    CHECK(tdx.provider().cached_ids().value() == tdx.ids);
+    snp.obtain(WhenToAsk::when_missing, kNow);
+    CHECK(snp.provider().cached_ids().value() == snp.ids);
+    // A VCEK has no newer version.
+    Rig vcek("snp-milan-v3");
+    vcek.obtain(WhenToAsk::when_missing, kNow);
+    CHECK(vcek.provider().cached_ids().value().size() == 2);
+}
+
+}  // namespace
+}  // namespace attestd
