@@ -44,20 +44,36 @@ Result<std::vector<fs::path>> files_below(const fs::path& folder) {
     return files;
 }
 
-Result<void> add_folder(Endorsements& out, const fs::path& folder) {
+// The endorsements of a folder, each as a file; what is none is passed over.
+Result<void> add_folder(std::vector<Bundle::Item>& out, const fs::path& folder) {
     ATTESTD_TRY(const auto files, files_below(folder));
     for (const fs::path& file : files) {
-        const auto bytes = read_file(file, kMaxEndorsementLen);
+        auto bytes = read_file(file, kMaxEndorsementLen);
         if (!bytes) {
             print_warning(fmt::format("passed over: {}", bytes.error().detail));
             continue;
         }
-        const auto added = out.add(*bytes, file.string());
-        if (!added && added.error().code != Errc::unknown_format) {
+        Endorsements tried;
+        if (auto added = add_endorsement_file(tried, *bytes, file.string()); added)
+            out.push_back({file.string(), *std::move(bytes)});
+        else if (added.error().code != Errc::unknown_format)
             print_warning(fmt::format("passed over: {}", added.error().detail));
-        }
     }
     return {};
+}
+
+// A bundle counts as the files it was made from.
+Result<std::vector<Bundle::Item>> unpacked(std::vector<Bundle::Item> files) {
+    std::vector<Bundle::Item> out;
+    for (Bundle::Item& file : files) {
+        if (!looks_like_bundle(file.data)) {
+            out.push_back(std::move(file));
+            continue;
+        }
+        ATTESTD_TRY(Bundle bundle, parse_bundle(file.data, file.name));
+        for (Bundle::Item& item : bundle.endorsements) out.push_back(std::move(item));
+    }
+    return out;
 }
 
 }  // namespace
@@ -75,17 +91,29 @@ Outcome<Bytes> read_input(const std::string& path) {
     return decode_text_form(*bytes);
 }
 
-Outcome<Endorsements> read_endorsements(const std::vector<std::string>& paths) {
-    Endorsements out;
+Outcome<std::vector<Bundle::Item>> read_endorsement_files(const std::vector<std::string>& paths) {
+    std::vector<Bundle::Item> files;
     for (const std::string& path : paths) {
         std::error_code ignored;
         if (fs::is_directory(path, ignored)) {
-            if (auto added = add_folder(out, path); !added)
+            if (auto added = add_folder(files, path); !added)
                 return wrong_usage(std::move(added).error());
             continue;
         }
-        ATTESTD_TRY(const Bytes bytes, read_bytes(path));
-        if (auto added = out.add(bytes, path); !added) return wrong_usage(std::move(added).error());
+        ATTESTD_TRY(Bytes bytes, read_bytes(path));
+        files.push_back({path, std::move(bytes)});
+    }
+    auto out = unpacked(std::move(files));
+    if (!out) return wrong_usage(std::move(out).error());
+    return *std::move(out);
+}
+
+Outcome<Endorsements> read_endorsements(const std::vector<std::string>& paths) {
+    ATTESTD_TRY(const auto files, read_endorsement_files(paths));
+    Endorsements out;
+    for (const Bundle::Item& file : files) {
+        if (auto added = out.add(file.data, file.name); !added)
+            return wrong_usage(std::move(added).error());
     }
     return out;
 }

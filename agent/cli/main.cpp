@@ -26,6 +26,8 @@ void protect_process() noexcept {
 void add_commands(CLI::App& app, Action& chosen) {
     add_inspect_command(app, chosen);
     add_verify_command(app, chosen);
+    add_bundle_command(app, chosen);
+    add_collateral_command(app, chosen);
     add_eventlog_command(app, chosen);
     add_measure_command(app, chosen);
     add_quote_command(app, chosen);

@@ -2,18 +2,16 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include <charconv>
-#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.h"
 #include "agent/cli/evidence_file.h"
+#include "agent/cli/evidence_input.h"
 #include "agent/cli/explain.h"
+#include "agent/cli/network_options.h"
 #include "agent/cli/output.h"
-#include "quote/amd/snp_report.h"
 #include "quote/base/encoding.h"
-#include "quote/intel/quote.h"
 #include "verifier/claims_json.h"
 #include "verifier/verifier.h"
 
@@ -26,25 +24,9 @@ struct VerifyOptions {
     std::string file;
     std::vector<std::string> endorsements, trust_anchors;
     std::string at, policy, report_data;
-    bool json = false;
+    NetworkOptions network;
+    bool fetch = false, json = false;
 };
-
-// RFC 3339, or @ and seconds since 1970.
-Result<Time> parse_time_option(const std::string& text) {
-    if (text.empty())
-        return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    if (!text.starts_with('@')) return parse_rfc3339(text, "--at");
-    std::int64_t seconds = 0;
-    const char* const end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data() + 1, end, seconds);
-    constexpr std::int64_t kYear9999 = 253402300799;
-    if (parsed.ec != std::errc{} || parsed.ptr != end || seconds < 0 || seconds > kYear9999) {
-        return fail(
-            Errc::bad_usage,
-            "--at: expected is a time as 2026-11-22T07:54:00Z, or @ and seconds since 1970");
-    }
-    return Time{std::chrono::seconds{seconds}};
-}
 
 // Shorter values are padded with zero bytes on the right, as the devices do.
 Result<Expectations> parse_expectations(const std::string& hex) {
@@ -63,39 +45,6 @@ Outcome<AppraisalPolicy> read_policy(const std::string& path) {
     auto policy = parse_appraisal_policy(as_text(bytes), path, PolicyStrictness::lenient);
     if (!policy) return wrong_usage(std::move(policy).error());
     return *std::move(policy);
-}
-
-// A trust anchor is a key by its digest; its certificate is needed beside it, so it counts as
-// given.
-Outcome<TrustAnchors> read_anchors(const std::vector<std::string>& paths,
-                                   Endorsements& endorsements) {
-    TrustAnchors anchors;
-    for (const std::string& path : paths) {
-        ATTESTD_TRY(const Bytes bytes, read_bytes(path));
-        auto added = anchors.add_certificate(bytes);
-        if (added) added = endorsements.add(bytes, path);
-        if (!added) {
-            return wrong_usage(
-                {added.error().code, fmt::format("{}: {}", path, added.error().detail)});
-        }
-    }
-    return anchors;
-}
-
-// A report may come with the host's certificate table behind it: that part is endorsements.
-Outcome<Bytes> split_evidence(Bytes bytes, Endorsements& endorsements, const std::string& name) {
-    if (looks_like_intel_quote(bytes)) return bytes;
-    if (!looks_like_snp_report(bytes)) {
-        return wrong_usage(
-            {Errc::unknown_format,
-             fmt::format("{}: {} bytes that are neither a TDX or SGX quote nor an SNP report", name,
-                         bytes.size())});
-    }
-    if (bytes.size() <= kSnpReportLen) return bytes;
-    if (auto added = endorsements.add(bytes, name); !added)
-        return wrong_usage(std::move(added).error());
-    bytes.resize(kSnpReportLen);
-    return bytes;
 }
 
 int status_of(Verdict verdict) noexcept {
@@ -155,12 +104,16 @@ Outcome<int> run_verify(const VerifyOptions& options) {
     auto expected = parse_expectations(options.report_data);
     if (!expected) return wrong_usage(std::move(expected).error());
     ATTESTD_TRY(const AppraisalPolicy policy, read_policy(options.policy));
-    ATTESTD_TRY(Bytes bytes, read_input(options.file));
-    ATTESTD_TRY(Endorsements endorsements, read_endorsements(options.endorsements));
-    ATTESTD_TRY(TrustAnchors anchors, read_anchors(options.trust_anchors, endorsements));
-    ATTESTD_TRY(const Bytes evidence, split_evidence(std::move(bytes), endorsements, options.file));
+    ATTESTD_TRY(EvidenceInput input,
+                read_evidence_input(options.file, options.endorsements, options.trust_anchors));
+    if (!input.event_log.empty())
+        print_warning("the bundle's event log is not appraised: see attestctl eventlog replay");
+    if (options.fetch) {
+        ATTESTD_CHECK(fetch_what_is_needed(input, options.network));
+    }
     const AttestationResult result =
-        LocalVerifier(std::move(anchors)).appraise(evidence, endorsements, policy, *expected, *now);
+        LocalVerifier(input.anchors)
+            .appraise(input.evidence, input.endorsements, policy, *expected, *now);
     ATTESTD_CHECK(
         print(options.json ? to_json(result).dump() + "\n" : human_text(result, options.file)));
     return status_of(result.verdict());
@@ -174,7 +127,7 @@ void add_verify_command(CLI::App& app, Action& chosen) {
         "verify", "Judge evidence: 0 accepted, 1 refused, 3 an endorsement is missing");
     command
         ->add_option("FILE", options->file,
-                     "evidence, or - for standard input: raw, hexadecimal or base64")
+                     "evidence, or - for standard input: raw, hexadecimal or base64; or a bundle")
         ->required();
     command->add_option("--endorsements", options->endorsements,
                         "certificates, revocation lists, collateral: file or folder; repeatable");
@@ -186,6 +139,9 @@ void add_verify_command(CLI::App& app, Action& chosen) {
     command->add_option("--policy", options->policy, "an appraisal policy (the baseline)");
     command->add_option("--report-data", options->report_data,
                         "report data to demand, hexadecimal, padded with zeros to 64 bytes");
+    command->add_flag("--fetch", options->fetch,
+                      "fetch endorsements that are not given, and keep them for the next time");
+    add_network_options(*command, options->network);
     command->add_flag("--json", options->json, "as JSON");
     command->callback([options, &chosen] { chosen = [options] { return run_verify(*options); }; });
 }
