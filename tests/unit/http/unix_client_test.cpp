@@ -1,6 +1,7 @@
 // The blocking client against servers that answer well, badly, slowly, endlessly or not at all.
 #include "agent/http/unix_client.h"
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 
@@ -98,6 +99,53 @@ TEST_CASE("client: what is sent is one request with its fields, and the body byt
                       "Accept: application/json\r\nIf-None-Match: \"7\"\r\n"
                       "Content-Type: application/octet-stream\r\nContent-Length: 6\r\n\r\n") +
               std::string("a\0\r\n\xffz", 6));
+}
+
+TEST_CASE("client: a proxy gets an absolute target and further fields, and all fields come back",
+          "[http]") {
+    std::string seen;
+    {
+        const ScriptedServer server([&](Peer& peer) {
+            seen = peer.read_request();
+            peer.send(answer("200 OK", "", "X-One: 1\r\nx-two: 2\r\nX-ONE: 3\r\n"));
+            peer.wait_for_close();
+        });
+        UnixRequest request;
+        request.target = "https://example.com:8443/a?b=c";
+        request.fields = {{"X-Custom", "a, b"}, {"X-Empty", ""}};
+        const auto got = UnixClient(server.path()).exchange(request, in(5s));
+        REQUIRE_OK(got);
+        const HttpFields want{
+            {"content-length", "0"}, {"x-one", "1"}, {"x-one", "3"}, {"x-two", "2"}};
+        HttpFields sorted = got->head.fields;
+        std::sort(sorted.begin(), sorted.end());
+        CHECK(sorted == want);
+    }
+    CHECK(seen ==
+          "GET https://example.com:8443/a?b=c HTTP/1.1\r\nHost: localhost\r\n"
+          "Connection: close\r\nX-Custom: a, b\r\nX-Empty: \r\n\r\n");
+}
+
+TEST_CASE("client: an exchange on a given connection, and its end", "[http]") {
+    std::array<int, 2> ends{};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    Fd ours(ends[0]);
+    Peer peer{Fd(ends[1])};
+    const UnixClient client("the other end", kSmall);
+    SECTION("an answer") {
+        peer.send(answer("200 OK", "hello"));
+        CHECK(as_text(client.exchange_on(std::move(ours), {}, in(5s)).value().body) == "hello");
+        CHECK_THAT(peer.read_request(), ContainsSubstring("GET / HTTP/1.1\r\n"));
+    }
+    SECTION("nothing") {
+        REQUIRE_ERRC(Errc::timed_out, client.exchange_on(std::move(ours), {}, in(100ms)));
+    }
+    SECTION("nobody") {
+        { const Peer gone(std::move(peer)); }
+        const auto got = client.exchange_on(std::move(ours), {}, in(5s));
+        REQUIRE_ERRC(Errc::unavailable, got);
+        CHECK_THAT(got.error().detail, ContainsSubstring("the other end"));
+    }
 }
 
 TEST_CASE("client: an answer byte by byte is put together", "[http]") {
@@ -298,6 +346,13 @@ TEST_CASE("client: a request that could become two is refused as bad_value", "[h
         {"line end in a field", {.accept = "a\nb"}},
         {"line end in another", {.if_none_match = "a\r\n\r\nGET / HTTP/1.1"}},
         {"line end in the type", {.content_type = "a\rb"}},
+        {"line end in a further field", {.fields = {{"X", "a\r\nY: b"}}}},
+        {"line end in a field's name", {.fields = {{"X\r\nY", "a"}}}},
+        {"field without a name", {.fields = {{"", "a"}}}},
+        {"a second length", {.fields = {{"content-length", "5"}}}},
+        {"chunks", {.fields = {{"Transfer-Encoding", "chunked"}}}},
+        {"a second host", {.fields = {{"Host", "a"}}}},
+        {"line end in an absolute target", {.target = "https://a/\r\nX: y"}},
     }));
     INFO(row.name);
     const ScriptedServer server = answering(answer("200 OK", ""));
