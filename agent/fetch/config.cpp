@@ -71,8 +71,6 @@ Result<HostRule> parse_host(const std::string& key, const JsonValue& value) {
         return value.fail_here(Errc::bad_value,
                                "a host is expected as NAME, NAME:PORT or [ADDRESS]:PORT, written "
                                "as URLs will have it; no wildcards");
-    if (url->host.find('*') != std::string::npos)
-        return value.fail_here(Errc::bad_value, "wildcards are not allowed: name each host");
     if (url->host == kMetadataHost && !metadata)
         return value.fail_here(Errc::bad_value,
                                "the metadata service speaks plain http on port 80: name it as "

@@ -24,6 +24,9 @@ constexpr std::string_view kHandshake = "the server must speak TLS 1.2 or newer 
 constexpr std::string_view kOwnFiles = "check the files that this host's entry names";
 constexpr std::string_view kCut = "try again; if it persists, look at the server or the proxy";
 constexpr std::string_view kNotHttp = "is this an HTTP server, and the right port?";
+constexpr std::string_view kMore = "if that much is expected, raise \"max_body\"";
+constexpr std::string_view kClient =
+    "the server demands one that it knows: name \"client_certificate\" and \"client_key\"";
 constexpr std::string_view kBug = "this is a bug of attestd-fetch or of its libcurl";
 
 constexpr std::array kMeanings{
@@ -50,10 +53,8 @@ constexpr std::array kMeanings{
     Meaning{CURLE_SSL_ISSUER_ERROR, Errc::fetch_tls, "the server's certificate", kTrust},
     Meaning{CURLE_SSL_INVALIDCERTSTATUS, Errc::fetch_tls, "the server's certificate", kTrust},
     Meaning{CURLE_SSL_SHUTDOWN_FAILED, Errc::fetch_tls, "closing TLS", kCut},
-    Meaning{CURLE_SSL_CLIENTCERT, Errc::fetch_tls, "the client certificate",
-            "the server demands one: name \"client_certificate\" and \"client_key\""},
-    Meaning{CURLE_FILESIZE_EXCEEDED, Errc::fetch_too_large, "reading the body",
-            "if that much is expected, raise \"max_body\""},
+    Meaning{CURLE_SSL_CLIENTCERT, Errc::fetch_tls, "the client certificate", kClient},
+    Meaning{CURLE_FILESIZE_EXCEEDED, Errc::fetch_too_large, "reading the body", kMore},
     Meaning{CURLE_TOO_MANY_REDIRECTS, Errc::fetch_redirected, "reading the answer",
             "name the final URL"},
     Meaning{CURLE_BAD_CONTENT_ENCODING, Errc::fetch_protocol, "reading the body", kNotHttp},
@@ -62,20 +63,39 @@ constexpr std::array kMeanings{
 };
 constexpr Meaning kUnknown{CURLE_OK, Errc::fetch_process, "attestd-fetch itself", kBug};
 
-// Where the code alone does not say what happened.
+// Where libcurl's code says less than its words do.
+struct Refinement {
+    std::string_view words;
+    Meaning meaning;
+};
+constexpr std::array kRefinements{
+    Refinement{"SSL_ERROR_SYSCALL",
+               {CURLE_SSL_CONNECT_ERROR, Errc::fetch_unreachable, "the TLS handshake", kReach}},
+    Refinement{"Connection reset",
+               {CURLE_SSL_CONNECT_ERROR, Errc::fetch_unreachable, "the TLS handshake", kReach}},
+    Refinement{"unexpected eof",
+               {CURLE_SSL_CONNECT_ERROR, Errc::fetch_unreachable, "the TLS handshake", kReach}},
+    // In TLS 1.3 a server refuses the client's certificate after the handshake.
+    Refinement{" alert ", {CURLE_RECV_ERROR, Errc::fetch_tls, "the client certificate", kClient}},
+    Refinement{" alert ", {CURLE_SEND_ERROR, Errc::fetch_tls, "the client certificate", kClient}},
+    Refinement{"chunk", {CURLE_RECV_ERROR, Errc::fetch_protocol, "reading the body", kNotHttp}},
+};
+
 Meaning meaning_of(const CurlFailure& failure) noexcept {
     if (failure.body_too_large)
-        return {failure.code, Errc::fetch_too_large, "reading the body",
-                "if that much is expected, raise \"max_body\""};
-    // Over its own limit for a line libcurl says that it is out of memory.
+        return {failure.code, Errc::fetch_too_large, "reading the body", kMore};
+    // Over its own limit for one line libcurl says that it is out of memory.
     if (failure.headers_too_large || (failure.code == CURLE_OUT_OF_MEMORY && failure.answer_begun))
         return {failure.code, Errc::fetch_too_large, "reading the headers",
                 "no service of attestation needs headers of this size"};
     if (failure.proxy_refused)
         return {failure.code, Errc::fetch_unreachable, "the proxy's CONNECT",
                 "does the proxy allow this host and port?"};
-    if (failure.code == CURLE_RECV_ERROR && failure.words.find("chunk") != std::string_view::npos)
-        return {failure.code, Errc::fetch_protocol, "reading the body", kNotHttp};
+    for (const Refinement& each : kRefinements) {
+        if (each.meaning.code == failure.code &&
+            failure.words.find(each.words) != std::string_view::npos)
+            return each.meaning;
+    }
     const auto it = std::find_if(kMeanings.begin(), kMeanings.end(),
                                  [&](const Meaning& m) { return m.code == failure.code; });
     return it == kMeanings.end() ? kUnknown : *it;

@@ -11,7 +11,7 @@ namespace attestd::fetch {
 
 struct CurlFailure {
     CURLcode code = CURLE_OK;
-    std::string_view words;          ///< libcurl's own, of this failure
+    std::string_view words{};        ///< libcurl's own, of this failure
     bool headers_too_large = false;  ///< our callbacks stopped it
     bool body_too_large = false;
     bool proxy_refused = false;  ///< a proxy answered CONNECT with something else than 200

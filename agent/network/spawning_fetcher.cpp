@@ -34,8 +34,8 @@ class SpawnPlan final {
     SpawnPlan(const SpawnPlan&) = delete;
     SpawnPlan& operator=(const SpawnPlan&) = delete;
 
-    // Nothing to read, nowhere to print but standard error, and default signals: the parent may
-    // ignore SIGPIPE or block signals for reasons of its own.
+    // No other descriptor, nothing to read, nowhere to print but standard error, and default
+    // signals: the parent may ignore SIGPIPE or block signals for reasons of its own.
     [[nodiscard]] bool prepare(const Fd& childs_end) {
         sigset_t none, all;
         ::sigemptyset(&none);
@@ -43,6 +43,7 @@ class SpawnPlan final {
         constexpr short kFlags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
         // The connection first: it may itself be 0 or 1 where the parent has these closed.
         return ::posix_spawn_file_actions_adddup2(&actions_, childs_end.get(), kChildsEnd) == 0 &&
+               ::posix_spawn_file_actions_addclosefrom_np(&actions_, kChildsEnd + 1) == 0 &&
                ::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0) == 0 &&
                ::posix_spawn_file_actions_addopen(&actions_, 1, "/dev/null", O_WRONLY, 0) == 0 &&
                ::posix_spawnattr_setsigmask(&attributes_, &none) == 0 &&
