@@ -29,29 +29,32 @@ std::string_view needs_restart(const Config& now, const Config& fresh) {
 }  // namespace
 
 Result<std::unique_ptr<Agent>> Agent::make(Io& io, Strand platform_strand, Strand store_strand,
-                                           Platform& platform, std::filesystem::path config_file,
-                                           Config config) {
+                                           Strand network_strand, Platform& platform,
+                                           std::filesystem::path config_file, Config config) {
     ATTESTD_TRY(auto verifier, make_verifier(config.verifier));
     std::error_code ec;
     std::filesystem::create_directories(config.state_dir, ec);
     if (ec) return fail_errno(ec.value(), config.state_dir.string());
     ATTESTD_TRY(auto audit_log, AuditLog::open(io, store_strand, config.audit, boot_id()));
-    return std::make_unique<Agent>(io, platform_strand, store_strand, platform,
+    return std::make_unique<Agent>(io, platform_strand, store_strand, network_strand, platform,
                                    std::move(config_file),
                                    std::make_shared<const Config>(std::move(config)),
                                    std::move(verifier), std::move(audit_log));
 }
 
-Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Platform& platform,
-             std::filesystem::path config_file, PolicyPtr policy_now,
+Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network_strand,
+             Platform& platform, std::filesystem::path config_file, PolicyPtr policy_now,
              std::shared_ptr<VerifierKind> verifier, std::unique_ptr<AuditLog> audit_log)
     : policy(std::move(policy_now)),
       audit(std::move(audit_log)),
       vault(platform_strand, store_strand, platform, policy->stores),
       session(io, platform_strand, platform, std::move(verifier), policy->verifier.max_age,
               policy->limits.collect_timeout),
+      collateral(io, std::move(network_strand), policy->verifier),
       config_file_(std::move(config_file)) {
-    session.set_hooks({[this] { vault.notify(); }, [this] { vault.wipe(); }});
+    session.set_hooks({[this] { vault.notify(); }, [this] { vault.wipe(); },
+                       [this](const auto& ids) { collateral.want(ids); }});
+    collateral.set_on_fetched([this] { session.endorsements_came(); });
 }
 
 bool Agent::holds(const Grant& grant) const {
@@ -93,7 +96,10 @@ Result<void> Agent::apply(Config fresh) {
     policy = std::make_shared<const Config>(std::move(fresh));
     vault.wipe();
     vault.notify();
-    if (!same_verifier) session.replace_verifier(std::move(verifier), policy->verifier.max_age);
+    if (!same_verifier) {
+        collateral.configure(policy->verifier);
+        session.replace_verifier(std::move(verifier), policy->verifier.max_age);
+    }
     return {};
 }
 

@@ -7,6 +7,7 @@
 
 #include "agent/api/limiter.h"
 #include "agent/audit/audit_log.h"
+#include "agent/collateral_refresher.h"
 #include "agent/metrics.h"
 #include "agent/release/vault.h"
 #include "agent/session.h"
@@ -17,13 +18,11 @@ class Agent final {
  public:
     /// `platform` and the strands' pool outlive the agent. Opens the audit log and parses the
     /// appraisal policy; errors of both.
-    [[nodiscard]] static Result<std::unique_ptr<Agent>> make(Io& io, Strand platform_strand,
-                                                             Strand store_strand,
-                                                             Platform& platform,
-                                                             std::filesystem::path config_file,
-                                                             Config config);
-    Agent(Io& io, Strand platform_strand, Strand store_strand, Platform& platform,
-          std::filesystem::path config_file, PolicyPtr policy,
+    [[nodiscard]] static Result<std::unique_ptr<Agent>> make(
+        Io& io, Strand platform_strand, Strand store_strand, Strand network_strand,
+        Platform& platform, std::filesystem::path config_file, Config config);
+    Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network_strand,
+          Platform& platform, std::filesystem::path config_file, PolicyPtr policy,
           std::shared_ptr<VerifierKind> verifier, std::unique_ptr<AuditLog> audit_log);
 
     /// Reads the configuration again: all of it takes effect, or nothing. What cannot change
@@ -41,6 +40,7 @@ class Agent final {
     std::unique_ptr<AuditLog> audit;
     Vault vault;
     Session session;
+    CollateralRefresher collateral;
     Limiter limiter;
     Metrics metrics;
 

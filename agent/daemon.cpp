@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/api/routes.h"
 #include "agent/api/server.h"
+#include "agent/local_kind.h"
 #include "agent/log.h"
 #include "agent/platform_choice.h"
 #include "agent/service_manager.h"
@@ -17,7 +18,7 @@ namespace {
 using Signals = asio::basic_signal_set<Executor>;
 
 constexpr auto kPatience = std::chrono::seconds(5);  // for requests in hand, at the end
-constexpr std::size_t kNumThreads = 2;  // one for the platform, one for store and syncs
+constexpr std::size_t kNumThreads = 3;               // the platform; store and syncs; the network
 
 class Daemon final {
  public:
@@ -46,6 +47,7 @@ class Daemon final {
     Task<void> run() {
         server_.start();
         spawn(io_, agent_.session.run());
+        spawn(io_, agent_.collateral.run());
         spawn(io_, keep_stores_open());
         if (manager_.watchdog_interval()) spawn(io_, feed_watchdog());
         manager_.notify_ready("listening");
@@ -94,6 +96,7 @@ class Daemon final {
         stopping_ = true;
         co_await server_.stop(kPatience);
         agent_.session.stop();
+        agent_.collateral.stop();
         agent_.vault.wipe();
         watchdog_.cancel();
         watch_stores_.cancel();
@@ -138,7 +141,7 @@ Result<void> check_identity(const IdentityConfig& rules) {
 
 Result<void> check_config(const Config& config) {
     ATTESTD_CHECK(make_verifier(config.verifier));
-    ATTESTD_CHECK(load_endorsements(config.verifier.endorsements));
+    ATTESTD_CHECK(read_endorsement_files(config.verifier.endorsements));
     return {};
 }
 
@@ -151,8 +154,9 @@ Result<void> run_daemon(const std::filesystem::path& config_file, Config config)
     asio::thread_pool pool(kNumThreads);
     const Strand platform_strand(pool.get_executor());
     const Strand store_strand(pool.get_executor());
-    ATTESTD_TRY(const auto agent, Agent::make(io, platform_strand, store_strand, *platform,
-                                              config_file, std::move(config)));
+    const Strand network_strand(pool.get_executor());
+    ATTESTD_TRY(const auto agent, Agent::make(io, platform_strand, store_strand, network_strand,
+                                              *platform, config_file, std::move(config)));
     Daemon daemon(io, *agent, manager);
     ATTESTD_CHECK(daemon.listen());
     note_life(*agent->audit, "start", *agent->policy);

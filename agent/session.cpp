@@ -40,7 +40,8 @@ ReportData session_report_data(ByteView nonce) {
 }
 
 struct Session::Attempt {
-    AttestationResult result;
+    Result<AttestationResult> result;
+    std::vector<EndorsementId> wanted;
     Time wall;  // at which it was appraised
     std::uint64_t generation;
 };
@@ -88,6 +89,10 @@ void Session::renew_now() {
     wake_.cancel();
 }
 
+void Session::endorsements_came() {
+    if (status_.last != AttemptOutcome::affirmed) renew_now();
+}
+
 void Session::replace_verifier(std::shared_ptr<VerifierKind> verifier, Millis max_age) {
     verifier_ = std::move(verifier);
     max_age_ = max_age;
@@ -109,9 +114,8 @@ Task<void> Session::attempt() {
         ATTESTD_TRY(const Evidence evidence,
                     platform.collect(report_data, std::chrono::steady_clock::now() + timeout));
         const Time wall = wall_now();
-        ATTESTD_TRY(AttestationResult result,
-                    verifier->appraise(evidence, Expectations{report_data}, wall));
-        return Attempt{std::move(result), wall, generation};
+        auto result = verifier->appraise(evidence, Expectations{report_data}, wall);
+        return Attempt{std::move(result), verifier->take_wanted(), wall, generation};
     };
     // At most one request of a workload is on the strand before this; the others stand back.
     const bool had_it = std::exchange(is_platform_busy_, true);
@@ -126,7 +130,10 @@ void Session::settle(Result<Attempt> attempted, BootTime asked) {
     if (!attempted)
         return not_affirmed(AttemptOutcome::unreachable, to_string(attempted.error()), now);
     if (attempted->generation != generation_) return renewal_.renew_now();
-    const AttestationResult& result = attempted->result;
+    if (!attempted->wanted.empty()) hooks_.on_wanted(attempted->wanted);
+    if (!attempted->result)
+        return not_affirmed(AttemptOutcome::unreachable, to_string(attempted->result.error()), now);
+    const AttestationResult& result = *attempted->result;
     status_.last_result = result;
     switch (result.verdict()) {
         case Verdict::accepted:

@@ -35,6 +35,8 @@ class Session final {
     struct Hooks {
         std::function<void()> on_change = [] {};  ///< another epoch began, or the session ended
         std::function<void()> on_end = [] {};     ///< nothing opens any more: wipe
+        /// What an appraisal lacked, or will lack before long.
+        std::function<void(const std::vector<EndorsementId>&)> on_wanted = [](const auto&) {};
     };
     struct Status {
         AttemptOutcome last = AttemptOutcome::none;
@@ -56,6 +58,8 @@ class Session final {
 
     /// Renews as soon as possible.
     void renew_now();
+    /// Endorsements came: renews at once if that may mend what the last attempt lacked.
+    void endorsements_came();
     /// The same by other rules from now on: after a reload. The result so far was appraised by the
     /// old policy, so it ends.
     void replace_verifier(std::shared_ptr<VerifierKind> verifier, Millis max_age);

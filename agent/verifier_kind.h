@@ -3,7 +3,9 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
+#include "agent/collateral/endorsement_id.h"
 #include "config/config.h"
 #include "verifier/result.h"
 #include "verifier/verifier.h"
@@ -22,17 +24,13 @@ class VerifierKind {
     [[nodiscard]] virtual Result<AttestationResult> appraise(const Evidence& evidence,
                                                              const Expectations& expected,
                                                              Time now) = 0;
+
+    /// Endorsements that the last appraisal lacked, or that end before long; told once. By the same
+    /// thread as appraise().
+    [[nodiscard]] virtual std::vector<EndorsementId> take_wanted() { return {}; }
 };
 
-/// The verifier in this process. Parses policy and trust anchors now, with the errors of
-/// parse_appraisal_policy() and TrustAnchors; endorsements are read at each appraisal, so that
-/// fresh collateral counts without a reload.
+/// The verifier that configuration names; today the one in this process (agent/local_kind.h).
 [[nodiscard]] Result<std::unique_ptr<VerifierKind>> make_verifier(const VerifierConfig& config);
-
-/// Endorsements of files and folders (one level), added to `out`. What a folder holds and is no
-/// endorsement is passed over; a file that was named must be one. Errc::not_found and others for
-/// what cannot be read, and the errors of what is damaged.
-[[nodiscard]] Result<Endorsements> load_endorsements(
-    const std::vector<std::filesystem::path>& paths, Endorsements out = {});
 
 }  // namespace attestd

@@ -35,11 +35,23 @@ struct PlatformConfig {
     friend bool operator==(const PlatformConfig&, const PlatformConfig&) = default;
 };
 
+/// Where endorsements come from that are neither in files nor with the evidence.
+struct CollateralConfig {
+    std::filesystem::path cache;  ///< folder of what was fetched, and of what was the newest
+    bool fetch = true;            ///< ask the services for what is missing, through attestd-fetch
+    std::filesystem::path fetch_socket = "/run/attestd/fetch.sock";
+    std::string pccs, kds;      ///< base addresses; empty for the vendors' own
+    bool early_update = false;  ///< Intel's newest TCB documents, not the standard set
+
+    friend bool operator==(const CollateralConfig&, const CollateralConfig&) = default;
+};
+
 struct VerifierConfig {
     LoadedFile policy;  ///< the appraisal policy
     Millis max_age = std::chrono::minutes(10);
     std::vector<std::filesystem::path> endorsements;  ///< files and folders, read at each appraisal
     std::vector<LoadedFile> trust_anchors;            ///< additional: every result is test grade
+    CollateralConfig collateral;
 
     friend bool operator==(const VerifierConfig&, const VerifierConfig&) = default;
 };

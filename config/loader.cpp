@@ -103,6 +103,8 @@ Result<Config> load_root(JsonObject& in, LoadContext& context) {
     ATTESTD_TRY(config.state_dir, path_or(in, "state_dir", kDefaultStateDir));
     // What a test-grade setup writes never meets what a production one relies on.
     if (config.is_test_setup()) config.state_dir /= "test";
+    auto& cache = config.verifier.collateral.cache;
+    if (cache.empty()) cache = config.state_dir / "collateral";
     ATTESTD_CHECK(load_sources(in.optional("sources"), context, config));
     ATTESTD_TRY(config.audit, load_audit(in.optional("audit"), config.state_dir));
     ATTESTD_TRY(config.limits, load_limits(in.optional("limits")));

@@ -47,6 +47,40 @@ Result<StoreSourceConfig> load_store(JsonObject& members, const std::filesystem:
     return store;
 }
 
+// A base address: https and a host, no slash at the end.
+Result<std::string> address_or_none(JsonObject& members, std::string_view key) {
+    const auto value = members.optional(key);
+    if (!value) return std::string();
+    ATTESTD_TRY(std::string text, value->text());
+    const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+        return c > ' ' && c <= '~' && c != '?' && c != '#' && c != '@';
+    });
+    constexpr std::string_view kScheme = "https://";
+    if (plain && text.starts_with(kScheme) && text.size() > kScheme.size() && !text.ends_with('/'))
+        return text;
+    return value->fail_here(Errc::bad_value,
+                            "an address as \"https://pccs.example.com:8081\" is expected");
+}
+
+Result<CollateralConfig> load_collateral(const MaybeValue& value) {
+    CollateralConfig out;
+    if (!value) return out;
+    ATTESTD_TRY(JsonObject members, value->object());
+    ATTESTD_TRY(out.cache, path_or(members, "cache", out.cache));
+    ATTESTD_TRY(out.fetch, bool_or(members, "fetch", out.fetch));
+    ATTESTD_TRY(out.fetch_socket, path_or(members, "fetch_socket", out.fetch_socket));
+    ATTESTD_TRY(out.pccs, address_or_none(members, "pccs"));
+    ATTESTD_TRY(out.kds, address_or_none(members, "kds"));
+    if (const auto update = members.optional("update")) {
+        ATTESTD_TRY(const std::string text, update->text());
+        if (text != "standard" && text != "early")
+            return update->fail_here(Errc::bad_value, "\"standard\" or \"early\" is expected");
+        out.early_update = text == "early";
+    }
+    ATTESTD_CHECK(members.finish());
+    return out;
+}
+
 // {"per_second": N, "burst": N}, or per minute.
 Result<RateLimit> rate_or(JsonObject& limits, std::string_view key, std::string_view unit,
                           double seconds, RateLimit otherwise) {
@@ -94,6 +128,7 @@ Result<VerifierConfig> load_verifier(const JsonValue& value, LoadContext& contex
     ATTESTD_TRY(verifier.max_age, duration_or(members, "max_age", verifier.max_age, kMinAge));
     ATTESTD_TRY(verifier.endorsements, paths_or_none(members, "endorsements"));
     ATTESTD_TRY(const auto anchors, paths_or_none(members, "trust_anchors"));
+    ATTESTD_TRY(verifier.collateral, load_collateral(members.optional("collateral")));
     ATTESTD_CHECK(members.finish());
     ATTESTD_TRY(verifier.policy, context.load(policy_path));
     for (const auto& path : anchors) {

@@ -116,6 +116,9 @@ std::string status_json(const Agent& agent, const Caller& caller) {
     out["secret_memory"] = memory_name(secret_memory());
     out["config"] = {{"sha256", to_hex(agent.policy->digest)},
                      {"binding", config_binding_name(agent.policy->config_binding)}};
+    const CollateralRefresher::Status& collateral = agent.collateral.status();
+    out["collateral"] = {{"fetched", collateral.num_fetched}, {"failed", collateral.num_failed}};
+    if (!collateral.last_error.empty()) out["collateral"]["last_error"] = collateral.last_error;
     out["sources"] = sources_json(agent);
     out["rollback"] = "undetected";
     ordered_json you;

@@ -30,11 +30,11 @@ Result<CollateralCache> CollateralCache::open(const std::filesystem::path& path,
     if (ec) return fail_errno(ec.value(), "collateral cache " + folder.string());
     ATTESTD_TRY(Fd dir, open_file(folder, O_RDONLY | O_DIRECTORY));
     CollateralCache cache(folder, std::move(dir), std::move(anchors));
-    ATTESTD_CHECK(cache.read_floors());
+    ATTESTD_CHECK(cache.reread());
     return cache;
 }
 
-Result<void> CollateralCache::read_floors() {
+Result<void> CollateralCache::reread() {
     const std::string file(kFloorsFile);
     const auto fd = open_at(dir_, file, O_RDONLY);
     if (!fd && fd.error().code == Errc::not_found) return {};
@@ -57,19 +57,22 @@ Result<Fd> CollateralCache::lock() const {
     return fd;
 }
 
-// AMD's leaves and lists are filed without their issuers, which lie beside them.
-Endorsements CollateralCache::issuers_of(const EndorsementId& id) const {
-    std::vector<AmdIssuersId> wanted;
-    if (const auto* const vcek = std::get_if<VcekId>(&id)) wanted = {{vcek->product, false}};
-    if (const auto* const crl = std::get_if<AmdCrlId>(&id)) wanted = {{crl->product, crl->vlek}};
-    Endorsements out;
-    for (const AmdIssuersId& issuers : wanted) {
+// AMD's leaves and lists are filed without their issuers, which lie beside them; the certificate of
+// Intel's root lies with the other lists.
+void CollateralCache::add_issuers(const EndorsementId& id, Endorsements& out) const {
+    std::vector<EndorsementId> beside;
+    if (const auto* const vcek = std::get_if<VcekId>(&id))
+        beside = {AmdIssuersId{vcek->product, false}};
+    if (const auto* const crl = std::get_if<AmdCrlId>(&id))
+        beside = {AmdIssuersId{crl->product, crl->vlek}};
+    if (std::holds_alternative<RootCrlId>(id))
+        beside = {PckCrlId{PckCa::platform}, PckCrlId{PckCa::processor}};
+    for (const EndorsementId& issuers : beside) {
         const std::string file = endorsement_file(issuers);
         const auto bytes = read_file(path_ / file, kMaxFileLen);
         // Without them the check that needs them fails, and says so.
         if (bytes) static_cast<void>(out.add(*bytes, file));
     }
-    return out;
 }
 
 Result<CheckedEndorsement> CollateralCache::check_as(const EndorsementId& id, ByteView bytes,
@@ -96,7 +99,9 @@ Result<CachedEndorsement> CollateralCache::load(const EndorsementId& id, Time no
     const std::string file = endorsement_file(id);
     ATTESTD_TRY(const Fd fd, open_at(dir_, file, O_RDONLY));
     ATTESTD_TRY(Bytes bytes, read_all(fd, kMaxFileLen, where(path_, file)));
-    auto checked = check_as(id, bytes, issuers_of(id), now);
+    Endorsements issuers;
+    add_issuers(id, issuers);
+    auto checked = check_as(id, bytes, issuers, now);
     if (checked) return CachedEndorsement{std::move(bytes), *std::move(checked)};
     switch (checked.error().code) {
         // In good order, but not good now: each has its own name.
@@ -121,7 +126,7 @@ Result<CachedEndorsement> CollateralCache::load(const EndorsementId& id, Time no
 Result<CheckedEndorsement> CollateralCache::store(const EndorsementId& id, ByteView bytes,
                                                   const Endorsements& context, Time now) {
     ATTESTD_TRY(const Fd held, lock());
-    ATTESTD_CHECK(read_floors());
+    ATTESTD_CHECK(reread());
     ATTESTD_CHECK(floors_.check_clock(now));
     ATTESTD_TRY(CheckedEndorsement checked, check_as(id, bytes, context, now));
     // First the file: a floor must never stand above all that is there after a crash.
@@ -142,7 +147,7 @@ Result<void> CollateralCache::admit(const Endorsements& given, const Endorsement
     }
     if (std::none_of(all.begin(), all.end(), is_news)) return {};
     ATTESTD_TRY(const Fd held, lock());
-    ATTESTD_CHECK(read_floors());
+    ATTESTD_CHECK(reread());
     for (const auto& checked : all) {
         if (checked) floors_.raise(checked->key, *checked);
     }

@@ -46,8 +46,8 @@ class CollateralCache final {
     /// the endorsement of its name; else why it does not hold now (expired, rolled back, ...).
     [[nodiscard]] Result<CachedEndorsement> load(const EndorsementId& id, Time now) const;
 
-    /// Verifies `bytes` as `id` and keeps them. `context` may hold their issuers. On return they
-    /// are on disk. Errc::collateral_mismatch when they are another endorsement,
+    /// Verifies `bytes` as `id` and keeps them. `context` may hold their issuers, as may the cache.
+    /// On return they are on disk. Errc::collateral_mismatch when they are another endorsement,
     /// Errc::crl_rollback, Errc::collateral_rollback, Errc::clock_before_collateral, or what is
     /// wrong with them; the earlier file stays then.
     [[nodiscard]] Result<CheckedEndorsement> store(const EndorsementId& id, ByteView bytes,
@@ -58,6 +58,12 @@ class CollateralCache final {
     /// what does not hold by itself is for the appraisal to refuse.
     [[nodiscard]] Result<void> admit(const Endorsements& given, const Endorsements& context,
                                      Time now);
+
+    /// Adds to `out` what the cache holds of the issuers of `id`.
+    void add_issuers(const EndorsementId& id, Endorsements& out) const;
+
+    /// Takes up what other processes have seen since.
+    [[nodiscard]] Result<void> reread();
 
     /// Every file, in order.
     [[nodiscard]] Result<std::vector<CacheEntry>> list(Time now) const;
@@ -71,10 +77,8 @@ class CollateralCache final {
     CollateralCache(std::filesystem::path path, Fd dir, TrustAnchors anchors)
         : path_(std::move(path)), dir_(std::move(dir)), anchors_(std::move(anchors)) {}
 
-    [[nodiscard]] Result<void> read_floors();
     [[nodiscard]] Result<void> write_floors();
     [[nodiscard]] Result<Fd> lock() const;
-    [[nodiscard]] Endorsements issuers_of(const EndorsementId& id) const;
     [[nodiscard]] Result<CheckedEndorsement> check_as(const EndorsementId& id, ByteView bytes,
                                                       const Endorsements& context, Time now) const;
 

@@ -167,9 +167,11 @@ tl::expected<CachedEndorsement, ServiceFailure> CollateralProvider::ask(
     }
     auto bytes =
         ask_service(*fetcher_, services_, id, std::min(deadline, Steady::now() + kOneRequest));
+    Endorsements issuers = context;
+    cache_.add_issuers(id, issuers);
     if (bytes && std::holds_alternative<RootCrlId>(id))
-        *bytes = with_root_certificates(*std::move(bytes), context);
-    auto stored = bytes ? cache_.store(id, *bytes, context, now)
+        *bytes = with_root_certificates(*std::move(bytes), issuers);
+    auto stored = bytes ? cache_.store(id, *bytes, issuers, now)
                         : Result<CheckedEndorsement>(tl::make_unexpected(bytes.error().error));
     if (stored) {
         patience_.erase(endorsement_name(id));
@@ -204,6 +206,10 @@ Result<std::vector<EndorsementId>> CollateralProvider::cached_ids() const {
     std::sort(ids.begin(), ids.end(),
               [](const EndorsementId& a, const EndorsementId& b) { return a.index() < b.index(); });
     return ids;
+}
+
+bool CollateralProvider::wants_renewal(const Obtained& one, Time now) {
+    return !one.checked || now >= refresh_time(*one.checked);
 }
 
 std::optional<Time> CollateralProvider::next_refresh(const std::vector<Obtained>& obtained) {

@@ -57,6 +57,8 @@ class CollateralProvider final {
                                                const Endorsements& given, WhenToAsk when, Time now,
                                                Fetcher::Deadline deadline);
 
+    /// Whether a service should be asked for it: it came from nowhere, or most of its life is over.
+    [[nodiscard]] static bool wants_renewal(const Obtained& one, Time now);
     /// When the first of `obtained` wants to be renewed; empty when none has an end in sight.
     [[nodiscard]] static std::optional<Time> next_refresh(const std::vector<Obtained>& obtained);
 

@@ -101,9 +101,11 @@ Result<SocketPair> make_socket_pair() {
 Result<std::filesystem::path> find_fetch_program() {
     std::error_code ec;
     const auto self = std::filesystem::read_symlink("/proc/self/exe", ec);
-    const std::array<std::filesystem::path, 3> places{self.parent_path() / "attestd-fetch",
-                                                      ATTESTD_LIBEXECDIR "/attestd-fetch",
-                                                      ATTESTD_BINDIR "/attestd-fetch"};
+    // The last is where a build leaves it that is not installed.
+    const std::array<std::filesystem::path, 4> places{
+        self.parent_path() / "attestd-fetch", ATTESTD_LIBEXECDIR "/attestd-fetch",
+        ATTESTD_BINDIR "/attestd-fetch",
+        self.parent_path().parent_path() / "fetch" / "attestd-fetch"};
     for (const auto& place : places) {
         if (place.is_absolute() && ::access(place.c_str(), X_OK) == 0) return place;
     }
