@@ -105,8 +105,10 @@ Meaning meaning_of(const CurlFailure& failure) noexcept {
 
 Error describe(const CurlFailure& failure, std::string_view place) {
     const Meaning meaning = meaning_of(failure);
-    const std::string_view words =
-        failure.words.empty() ? std::string_view(curl_easy_strerror(failure.code)) : failure.words;
+    std::string_view words = failure.words;
+    if (words.empty()) words = curl_easy_strerror(failure.code);
+    // Stopped by a callback, libcurl speaks of a failed write.
+    if (meaning.errc == Errc::fetch_too_large) words = "over the limit";
     return {meaning.errc,
             fmt::format("{}: {}: {}; {}", place, meaning.step, printable(words), meaning.mend)};
 }

@@ -195,12 +195,28 @@ bool is_redirect(unsigned status) noexcept {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
+// Two lengths are how one answer is made to look like two to somebody else on the way.
+bool has_two_lengths(const Fields& fields) {
+    std::string_view first;
+    for (const auto& [name, value] : fields) {
+        if (lower(name) != "content-length") continue;
+        if (!first.empty() && first != value) return true;
+        first = value;
+    }
+    return false;
+}
+
 Result<void> check(const ServerAnswer& answer, const std::string& place) {
     if (answer.status < kFirstFinalStatus || answer.status > kLastStatus)
         return fail(Errc::fetch_protocol,
                     fmt::format("{}: reading the answer: status {} is none; is this an HTTP "
                                 "server?",
                                 place, answer.status));
+    if (has_two_lengths(answer.fields))
+        return fail(Errc::fetch_protocol,
+                    place +
+                        ": reading the answer: it states two lengths; look at the server or "
+                        "what is before it");
     if (is_redirect(answer.status))
         return fail(
             Errc::fetch_redirected,
