@@ -42,8 +42,10 @@ class FakeVerifier final : public VerifierKind {
     } says = Says::accepted;
     std::chrono::seconds life = 1h;
     int num_mismatched = 0;
+    std::vector<EndorsementId> wanted;
 
     std::string_view name() const noexcept override { return "fake"; }
+    std::vector<EndorsementId> take_wanted() override { return std::exchange(wanted, {}); }
     Result<AttestationResult> appraise(const Evidence& evidence, const Expectations& expected,
                                        Time now) override {
         if (!expected.report_data || !equal(evidence.quote, *expected.report_data))
@@ -229,4 +231,36 @@ TEST_CASE("session: workloads' evidence takes turns on the platform, and only so
     CHECK(got == 16);
     CHECK(too_busy == 4);
     CHECK(f.platform.most == 1);
+}
+
+TEST_CASE(
+    "session: what an appraisal lacks is passed on, whatever its outcome, and mends it once "
+    "it came",
+    "[agent][session][collateral]") {
+    Fixture f;
+    std::vector<EndorsementId> passed_on;
+    Session::Hooks hooks;
+    hooks.on_wanted = [&](const auto& ids) { passed_on = ids; };
+    f.session.set_hooks(std::move(hooks));
+    f.verifier->says = GENERATE(FakeVerifier::Says::undecided, FakeVerifier::Says::unreachable,
+                                FakeVerifier::Says::refused, FakeVerifier::Says::accepted);
+    f.verifier->wanted = {RootCrlId{}, QeIdentityId{true}};
+    const auto want = f.verifier->wanted;
+    f.one_attempt();
+    CHECK(passed_on == want);
+    passed_on.clear();
+    const bool was_affirmed = f.opens();
+    const auto attempts = f.session.status().num_attempts;
+    f.verifier->says = FakeVerifier::Says::accepted;
+    f.session.endorsements_came();
+    if (was_affirmed) {
+        // What is affirmed is renewed in its own time.
+        f.io.restart();
+        f.io.run_for(30ms);
+        CHECK(f.session.status().num_attempts == attempts);
+    } else {
+        f.one_attempt();
+        CHECK(f.opens());
+    }
+    CHECK(passed_on.empty());
 }

@@ -1,0 +1,135 @@
+// The verifier in this process: where its endorsements come from, and that none goes back.
+#include "agent/local_kind.h"
+
+#include "quote/base/encoding.h"
+#include "tests/support/temp_dir.h"
+#include "tests/unit/collateral/fake_services.h"
+
+namespace attestd {
+namespace {
+
+using std::chrono::days;
+using test::Machine;
+
+constexpr Time kNow{std::chrono::seconds(1'790'000'000)};
+constexpr std::string_view kPolicy =
+    R"({"tdx":{"mrtd":"any","rtmr0":"any","rtmr1":"any","rtmr2":"any","rtmr3":"any",)"
+    R"("mrseam":"any","mrconfigid":"any","mrowner":"any","mrownerconfig":"any"}})";
+
+struct Rig {
+    Rig() {
+        config.policy = {"policy.json", Bytes(kPolicy.begin(), kPolicy.end())};
+        config.trust_anchors = {{"root.der", machine.root}};
+        config.collateral.cache = dir / "cache";
+    }
+    std::unique_ptr<VerifierKind> make() const {
+        auto kind = LocalKind::make(config);
+        REQUIRE_OK(kind);
+        return *std::move(kind);
+    }
+    /// The collateral of the machine as one file, issued at `at`.
+    static Bytes collateral(Time at) {
+        const auto files = forge::forge_case("tdx-v4", at);
+        REQUIRE_OK(files);
+        return forge::content_of(*files, "collateral.json");
+    }
+    Result<AttestationResult> appraise(VerifierKind& kind, Time now,
+                                       std::vector<Bytes> hints = {}) const {
+        return kind.appraise({Tee::tdx, machine.evidence, std::move(hints), {}, "test"}, {}, now);
+    }
+
+    test::TempDir dir;
+    Machine machine{"tdx-v4", kNow};
+    VerifierConfig config;
+};
+
+TEST_CASE("local verifier: what it lacks is named once, and serves when it lies in the cache",
+          "[agent][collateral]") {
+    Rig rig;
+    const auto kind = rig.make();
+    const auto lacking = rig.appraise(*kind, kNow);
+    REQUIRE_OK(lacking);
+    CHECK(lacking->verdict() == Verdict::undecided);
+    const auto wanted = kind->take_wanted();
+    CHECK(wanted.size() == 4);
+    CHECK(kind->take_wanted().empty());
+
+    // What another process fetched counts without a restart.
+    auto services = std::make_shared<test::FakeServices>();
+    rig.machine.serve(*services, "current");
+    auto cache =
+        CollateralCache::open(rig.dir / "cache", CollateralCache::Kind::test, rig.machine.anchors);
+    REQUIRE_OK(cache);
+    CollateralProvider provider(*std::move(cache), services, test::test_addresses(),
+                                rig.machine.anchors);
+    static_cast<void>(provider.obtain(wanted, {}, WhenToAsk::when_missing, kNow,
+                                      std::chrono::steady_clock::now() + std::chrono::seconds(5)));
+    const auto affirmed = rig.appraise(*kind, kNow);
+    REQUIRE_OK(affirmed);
+    CHECK(affirmed->verdict() == Verdict::accepted);
+    CHECK(kind->take_wanted().empty());
+    // Most of its life over: still good, and wanted anew.
+    const auto late = rig.appraise(*kind, kNow + days(25));
+    CHECK(late->verdict() == Verdict::accepted);
+    CHECK(kind->take_wanted().size() == 4);
+}
+
+TEST_CASE("local verifier: files and hints serve without a cache", "[agent][collateral]") {
+    Rig rig;
+    rig.config.endorsements = {rig.dir.write("given/collateral.json", Rig::collateral(kNow))};
+    CHECK(rig.appraise(*rig.make(), kNow)->verdict() == Verdict::accepted);
+    rig.config.endorsements.clear();
+    CHECK(rig.appraise(*rig.make(), kNow, {Rig::collateral(kNow), Bytes{1, 2, 3}})->verdict() ==
+          Verdict::accepted);
+}
+
+TEST_CASE("local verifier: a file older than one seen is left out, and said when it is missed",
+          "[agent][collateral][invariant-7]") {
+    Rig rig;
+    const auto file = rig.dir.write("given/collateral.json", Rig::collateral(kNow));
+    rig.config.endorsements = {rig.dir / "given"};
+    REQUIRE_OK(rig.appraise(*rig.make(), kNow));
+    rig.dir.write("given/collateral.json", Rig::collateral(kNow - days(1)));
+    // Another process, the same folder: what was seen is remembered.
+    const auto back = rig.appraise(*rig.make(), kNow);
+    REQUIRE_FALSE(back.has_value());
+    const Errc code = back.error().code;
+    CHECK((code == Errc::collateral_rollback || code == Errc::crl_rollback));
+    CHECK(back.error().detail.find("collateral.json") != std::string::npos);
+    // A newer one beside it, and the old one costs nothing.
+    rig.dir.write("given/newer.json", Rig::collateral(kNow));
+    CHECK(rig.appraise(*rig.make(), kNow)->verdict() == Verdict::accepted);
+}
+
+TEST_CASE("local verifier: an older hint is not used", "[agent][collateral][invariant-7]") {
+    Rig rig;
+    const auto kind = rig.make();
+    REQUIRE_OK(rig.appraise(*kind, kNow, {Rig::collateral(kNow)}));
+    const auto replayed = rig.appraise(*kind, kNow, {Rig::collateral(kNow - days(1))});
+    REQUIRE_OK(replayed);
+    CHECK(replayed->verdict() == Verdict::undecided);
+}
+
+TEST_CASE("local verifier: a clock behind the newest signed date is an outage with its name",
+          "[agent][collateral][invariant-11][pitfall-29]") {
+    Rig rig;
+    const auto kind = rig.make();
+    REQUIRE_OK(rig.appraise(*kind, kNow, {Rig::collateral(kNow)}));
+    REQUIRE_ERRC(Errc::clock_before_collateral,
+                 rig.appraise(*kind, kNow - days(1), {Rig::collateral(kNow)}));
+    REQUIRE_ERRC(Errc::clock_before_collateral,
+                 rig.appraise(*rig.make(), kNow - days(1), {Rig::collateral(kNow)}));
+    CHECK(rig.appraise(*kind, kNow, {Rig::collateral(kNow)})->verdict() == Verdict::accepted);
+}
+
+TEST_CASE("local verifier: a cache that cannot be opened is an outage, not a refusal",
+          "[agent][collateral]") {
+    Rig rig;
+    rig.config.collateral.cache = rig.dir.write("file", std::string_view("no folder"));
+    const auto appraised = rig.appraise(*rig.make(), kNow, {Rig::collateral(kNow)});
+    REQUIRE_FALSE(appraised.has_value());
+    CHECK(appraised.error().detail.find("collateral cache") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace attestd
