@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "quote/base/digest.h"
+#include "quote/base/internal/rsa.h"
 
 namespace attestd {
 namespace {
@@ -22,7 +23,6 @@ constexpr std::size_t coordinate_len(KeyKind curve) noexcept {
 
 using ParamBuilder = std::unique_ptr<OSSL_PARAM_BLD, Free<OSSL_PARAM_BLD_free>>;
 using Params = std::unique_ptr<OSSL_PARAM, Free<OSSL_PARAM_free>>;
-using Bn = std::unique_ptr<BIGNUM, Free<BN_free>>;
 
 EvpPkey key_from_params(const char* type, OSSL_PARAM* params) {
     const EvpPkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
@@ -127,17 +127,7 @@ Result<PublicKey> PublicKey::from_rsa(ByteView modulus, ByteView exponent) {
         (exponent.size() == 1 && exponent[0] < 3)) {
         return fail(Errc::bad_value, "the RSA exponent is even, one, or over 32 bits");
     }
-    const Bn n(BN_bin2bn(modulus.data(), static_cast<int>(modulus.size()), nullptr));
-    const Bn e(BN_bin2bn(exponent.data(), static_cast<int>(exponent.size()), nullptr));
-    const ParamBuilder builder(OSSL_PARAM_BLD_new());
-    if (!n || !e || !builder ||
-        OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, n.get()) != 1 ||
-        OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, e.get()) != 1) {
-        return fail_crypto("building an RSA key");
-    }
-    const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
-    EvpPkey key = params ? key_from_params("RSA", params.get()) : nullptr;
-    if (!key) return fail_crypto("building an RSA key");
+    ATTESTD_TRY(EvpPkey key, make_rsa_key(modulus, exponent));
     return PublicKey(KeyKind::rsa4096, std::move(key));
 }
 
