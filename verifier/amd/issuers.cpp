@@ -32,11 +32,11 @@ Result<VerifiedRoot> verify_amd_root(const Certificate& root, Product product,
     ATTESTD_TRY(PublicKey key, root.key());
     if (key.kind() != KeyKind::rsa4096)
         return fail(Errc::chain_algorithm, "root certificate: the key is not RSA-4096");
-    ATTESTD_CHECK(check_valid_at(root, now, "root certificate"));
     // The pinned key is the anchor: the certificate around it gains nothing from its own signature,
-    // but a damaged one is refused all the same.
+    // but a damaged one is refused all the same, and its dates are not read before that.
     VerifiedCertificate verified{root, std::move(key)};
     ATTESTD_CHECK(check_issued_by(root, verified, "root certificate"));
+    ATTESTD_CHECK(check_valid_at(root, now, "root certificate"));
     return VerifiedRoot{std::move(verified), *grade};
 }
 

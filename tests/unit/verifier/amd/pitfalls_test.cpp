@@ -503,6 +503,17 @@ TEST_CASE("SNP: each defect of the chain is refused for its own reason", "[verif
 }
 
 // "RSA-PSS SHA-384 at every link; RSA modulus 4096": also under an anchor that somebody added.
+// Dates are a statement of the certificate's: believed only once its signature holds.
+TEST_CASE("SNP: a damaged root is refused for its signature, whatever date the damage shows",
+          "[verifier][snp][chain]") {
+    SnpCase c;
+    c.root.validity.until = test::now() - std::chrono::seconds(1);
+    test::Setting setting = c.setting();
+    CHECK(outcome(setting) == "refused: snp.chain.expired");
+    setting.endorsements[2].back() ^= 1;
+    CHECK(outcome(setting) == "refused: snp.chain.signature");
+}
+
 TEST_CASE("SNP: a root with another kind of key is refused although it is an anchor",
           "[verifier][snp]") {
     SnpCase c;
