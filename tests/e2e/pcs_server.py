@@ -200,7 +200,7 @@ FAULTS = {f.__name__.replace("_", "-"): f for f in (
 # What happens to each new connection before any path is known.
 TLS_MODES = {
     "good": "a certificate of server.ca for localhost",
-    "wrong-ca": "a certificate of an authority that nobody trusts",
+    "wrong-ca": "a certificate of an authority that nobody trusts (server.stranger)",
     "expired": "of server.ca, but expired",
     "wrong-host": "of server.ca, but for another name",
     "old": "TLS 1.1 at most",
@@ -385,10 +385,10 @@ class PcsServer:
     def _make_certificates(self):
         self.authority = Authority(self.folder / "ca")
         self.ca = self.authority.certificate
-        stranger = Authority(self.folder / "stranger", "nobody's CA")
+        self.stranger = Authority(self.folder / "stranger", "nobody's CA")
         self.certificates = {
             "good": self.authority.issue("good"),
-            "wrong-ca": stranger.issue("stranger"),
+            "wrong-ca": self.stranger.issue("stranger"),
             "expired": self.authority.issue("expired", days=-1),
             "wrong-host": self.authority.issue("other", "DNS:other.example"),
         }
