@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kMaxHeadersLen = 14 * 1024;
 // Slower than this for so long is a server that keeps us, not a slow line.
 constexpr long kLowSpeedBytes = 64;
-constexpr long kLowSpeedSeconds = 20;
+constexpr long kLowSpeedSeconds = 30;
 constexpr unsigned kFirstFinalStatus = 200;
 constexpr unsigned kLastStatus = 599;
 constexpr const char* kUserAgent = "User-Agent: attestd-fetch/" ATTESTD_VERSION;
