@@ -156,6 +156,8 @@ Result<void> listen_at(const std::string& path, unsigned mode, const FetchConfig
     ATTESTD_TRY(const Fd listener, bind_at(path, mode));
     const SocketFile file(path);
     const sigset_t set = handled_signals();
+    // A parent that ignores it would have children vanish uncounted.
+    std::signal(SIGCHLD, SIG_DFL);
     if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno(errno, "sigprocmask");
     const Fd signals(::signalfd(-1, &set, SFD_CLOEXEC));
     if (!signals) return fail_errno(errno, "signalfd");

@@ -58,12 +58,12 @@ class Fetch:
         if start:
             self.start(*more)
 
-    def start(self, *more):
+    def start(self, *more, before=None):
         log = open(self.folder / "log", "ab")
         with log:
             self.process = subprocess.Popen(
                 [program("attestd-fetch"), "--config", self.config, "--listen", self.socket, *more],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, preexec_fn=before)
         rig.wait_until("attestd-fetch listens", lambda: self.socket.exists() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log
 
@@ -606,6 +606,22 @@ def test_parallel():
         rig.wait_until("no child is left", lambda: not fetch.children())
 
 
+def ignore_children():
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def test_inherited_signals():
+    """a parent that ignores SIGCHLD and blocks SIGTERM does not keep children from being counted or it from ending"""
+    with pcs_server.PcsServer() as server, Fetch(config_for(server), start=False) as fetch:
+        server.serve("/x", b"ok")
+        fetch.start(before=ignore_children)
+        for _ in range(40):  # more than there may be children
+            assert fetch.get(server.url("/x"), seconds=10).body == b"ok"
+        fetch.process.terminate()
+        assert fetch.process.wait(10) == 0, fetch.log
+
+
 def test_stop():
     """SIGTERM removes the socket and ends the children; kill -9 leaves a socket that the next start takes over"""
     with Setting() as (server, fetch):
@@ -732,6 +748,23 @@ def test_socket_activation():
             got = fetch.get(server.url("/x"))
             assert (got.status, got.body) == (200, b"ok"), got
         refused(fetch.get("https://example.com/"), "fetch.denied", "not listed")
+
+
+def test_wrong_activation():
+    """a listening socket is told from a connection, and descriptors that are another process' are left alone"""
+    done = run_fetch(env={"LISTEN_FDS": "1", "LISTEN_PID": "1"})
+    assert done.returncode == 2 and "usage:" in done.stderr, done
+    if not shutil.which("systemd-socket-activate"):
+        raise tap.Skip("systemd-socket-activate is not there")
+    with pcs_server.PcsServer() as server, Fetch(config_for(server), start=False) as fetch:
+        fetch.process = subprocess.Popen(["systemd-socket-activate", "-l", fetch.socket, program("attestd-fetch"),
+                                          "--config", fetch.config], stdin=subprocess.DEVNULL,
+                                         stderr=subprocess.PIPE, text=True)
+        rig.wait_until("it listens", fetch.socket.exists)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+            knock.connect(str(fetch.socket))
+            said = fetch.process.communicate(timeout=20)[1]
+        assert fetch.process.returncode == 2 and "Accept=yes" in said, said
 
 
 def run_fetch(*args, **more):
