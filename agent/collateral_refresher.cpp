@@ -17,6 +17,7 @@ ServiceAddresses addresses_of(const CollateralConfig& config) {
     if (!config.pccs.empty()) out.use_pccs(config.pccs);
     if (!config.kds.empty()) out.kds = config.kds;
     out.update = config.early_update ? TcbUpdate::early : TcbUpdate::standard;
+    out.evaluation_data_number = config.evaluation_data_number;
     return out;
 }
 

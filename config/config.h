@@ -42,6 +42,7 @@ struct CollateralConfig {
     std::filesystem::path fetch_socket = "/run/attestd/fetch.sock";
     std::string pccs, kds;      ///< base addresses; empty for the vendors' own
     bool early_update = false;  ///< Intel's newest TCB documents, not the standard set
+    std::optional<std::uint32_t> evaluation_data_number;  ///< a certain set; excludes the above
 
     friend bool operator==(const CollateralConfig&, const CollateralConfig&) = default;
 };

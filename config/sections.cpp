@@ -77,6 +77,12 @@ Result<CollateralConfig> load_collateral(const MaybeValue& value) {
             return update->fail_here(Errc::bad_value, "\"standard\" or \"early\" is expected");
         out.early_update = text == "early";
     }
+    if (const auto number = members.optional("tcb_evaluation_data_number")) {
+        if (members.optional("update"))
+            return number->fail_here(Errc::bad_config, "and \"update\" exclude each other");
+        ATTESTD_TRY(const std::int64_t n, number->integer(1, INT32_MAX));
+        out.evaluation_data_number = static_cast<std::uint32_t>(n);
+    }
     ATTESTD_CHECK(members.finish());
     return out;
 }

@@ -35,6 +35,7 @@ Outcome<ServiceAddresses> addresses_of(const NetworkOptions& options) {
         ATTESTD_TRY(out.kds, base_of(options.kds, "--kds"));
     }
     out.update = options.update == "early" ? TcbUpdate::early : TcbUpdate::standard;
+    out.evaluation_data_number = options.evaluation_data_number;
     return out;
 }
 
@@ -45,8 +46,14 @@ void add_network_options(CLI::App& command, NetworkOptions& options) {
     command.add_option("--pccs", options.pccs,
                        "ask this caching service in place of Intel's: https://HOST:PORT");
     command.add_option("--kds", options.kds, "ask this mirror in place of AMD's: https://HOST");
-    command.add_option("--update", options.update, "which set of TCB documents to ask Intel for")
-        ->check(CLI::IsMember({"standard", "early"}));
+    CLI::Option* const update =
+        command
+            .add_option("--update", options.update, "which set of TCB documents to ask Intel for")
+            ->check(CLI::IsMember({"standard", "early"}));
+    command
+        .add_option("--tcb-evaluation-data-number", options.evaluation_data_number,
+                    "ask Intel for the TCB documents of this set")
+        ->excludes(update);
     command.add_option("--fetch-config", options.fetch_config,
                        "configuration of attestd-fetch: which hosts may be asked");
 }

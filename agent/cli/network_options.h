@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,11 @@ struct NetworkOptions {
     std::string cache;      ///< folder; empty for the usual one
     std::string pccs, kds;  ///< base addresses; empty for the vendors' own
     std::string update = "standard";
+    std::optional<std::uint32_t> evaluation_data_number;
     std::string fetch_config;  ///< of attestd-fetch; empty for its default
 };
 
-/// --cache, --pccs, --kds, --update, --fetch-config.
+/// --cache, --pccs, --kds, --update, --tcb-evaluation-data-number, --fetch-config.
 void add_network_options(CLI::App& command, NetworkOptions& options);
 
 /// The folder that --cache names, or the usual one of this user.

@@ -19,20 +19,23 @@ namespace {
 constexpr std::size_t kMaxDocumentLen = std::size_t{1} << 20;
 constexpr std::size_t kMaxChainLen = 16384;
 
-std::string_view update_name(TcbUpdate update) {
-    return update == TcbUpdate::early ? "early" : "standard";
+// Which set of documents; the two ways of saying it exclude each other.
+std::string set_query(const ServiceAddresses& s) {
+    if (s.evaluation_data_number)
+        return fmt::format("tcbEvaluationDataNumber={}", *s.evaluation_data_number);
+    return s.update == TcbUpdate::early ? "update=early" : "update=standard";
 }
 
 // -- addresses --
 
 std::string url_of(const ServiceAddresses& s, const TcbInfoId& id) {
-    return fmt::format("{}/{}/certification/v4/tcb?fmspc={}&update={}", s.pcs,
-                       id.tdx ? "tdx" : "sgx", to_hex(id.fmspc), update_name(s.update));
+    return fmt::format("{}/{}/certification/v4/tcb?fmspc={}&{}", s.pcs, id.tdx ? "tdx" : "sgx",
+                       to_hex(id.fmspc), set_query(s));
 }
 
 std::string url_of(const ServiceAddresses& s, const QeIdentityId& id) {
-    return fmt::format("{}/{}/certification/v4/qe/identity?update={}", s.pcs,
-                       id.tdx ? "tdx" : "sgx", update_name(s.update));
+    return fmt::format("{}/{}/certification/v4/qe/identity?{}", s.pcs, id.tdx ? "tdx" : "sgx",
+                       set_query(s));
 }
 
 std::string url_of(const ServiceAddresses& s, const PckCrlId& id) {

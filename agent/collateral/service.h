@@ -24,6 +24,8 @@ struct ServiceAddresses {
     std::string root_crl = "https://certificates.trustedservices.intel.com/IntelSGXRootCA.der";
     std::string kds = "https://kdsintf.amd.com";
     TcbUpdate update = TcbUpdate::standard;
+    /// Ask Intel for this set of TCB documents, whatever `update` says.
+    std::optional<std::uint32_t> evaluation_data_number{};
 
     /// A PCCS (anything but Intel's own host) serves the root list, too.
     void use_pccs(std::string base) {

@@ -1,10 +1,15 @@
 // What is asked of the services, and what is made of their answers.
 #include "agent/collateral/service.h"
 
+#include <fmt/format.h>
+
+#include <cctype>
+#include <nlohmann/json.hpp>
+
 #include "agent/collateral/internal/percent.h"
 #include "quote/base/encoding.h"
 #include "quote/x509/pem.h"
-#include "tests/support/mutations.h"
+#include "tests/support/vectors.h"
 #include "tests/unit/collateral/fake_services.h"
 
 namespace attestd {
@@ -65,6 +70,64 @@ TEST_CASE("service: a PCCS serves the root's list itself; early documents are as
           "https://localhost:8081/sgx/certification/v4/rootcacrl");
     CHECK(endorsement_url(services, QeIdentityId{true}) ==
           "https://localhost:8081/tdx/certification/v4/qe/identity?update=early");
+}
+
+TEST_CASE("service: a certain set of TCB documents is asked for by its number alone",
+          "[collateral]") {
+    ServiceAddresses services = test::test_addresses();
+    services.update = TcbUpdate::early;
+    services.evaluation_data_number = 17;
+    CHECK(endorsement_url(services, kTcb) ==
+          "https://pcs.test/tdx/certification/v4/"
+          "tcb?fmspc=70c06f000000&tcbEvaluationDataNumber=17");
+    CHECK(endorsement_url(services, QeIdentityId{false}) ==
+          "https://pcs.test/sgx/certification/v4/qe/identity?tcbEvaluationDataNumber=17");
+}
+
+// What Intel's service answered on 2025-05-27, with the header put back as it was sent.
+TEST_CASE("service: Intel's own answers become endorsements of production grade", "[collateral]") {
+    struct Row {
+        const char *file, *member;
+        EndorsementId id;
+        const char* key;
+        std::uint32_t number;
+    };
+    const auto row = GENERATE(
+        values<Row>({{"tdx_tcb_info_eval17", "tcb_info_json",
+                      TcbInfoId{true, {0, 0x80, 0x6f, 5, 0, 0}}, "intel-tcb-tdx-00806f050000", 17},
+                     {"sgx_qve_identity", "enclave_identity_json", QeIdentityId{false},
+                      "intel-enclave-qve", 17},
+                     {"sgx_qae_identity", "enclave_identity_json", QeIdentityId{false},
+                      "intel-enclave-qae", 17}}));
+    NEED_VECTORS(folder, "tdx/pcs");
+    const auto wrapped =
+        nlohmann::json::parse(test::load_text(folder / (std::string(row.file) + ".json")));
+    std::string chain;
+    for (const char c : wrapped["issuer_chain"].get<std::string>())
+        chain += std::isalnum(static_cast<unsigned char>(c)) != 0
+                     ? std::string(1, c)
+                     : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    const std::string body = wrapped[row.member].get<std::string>();
+    FakeServices services;
+    services.answers[endorsement_url(test::test_addresses(), row.id)] = {
+        200,
+        {{"tcb-info-issuer-chain", chain}, {"sgx-enclave-identity-issuer-chain", chain}},
+        Bytes(body.begin(), body.end())};
+    const auto bytes = ask_service(services, test::test_addresses(), row.id, soon());
+    REQUIRE(bytes.has_value());
+    Endorsements item;
+    REQUIRE_OK(item.add(*bytes, "answer"));
+    const Time then = parse_rfc3339("2025-06-01T00:00:00Z", "").value();
+    const auto checked = check_endorsements(item, {}, TrustAnchors(), then);
+    REQUIRE(checked.size() == 1);
+    REQUIRE_OK(checked[0]);
+    CHECK(checked[0]->grade == Grade::production);
+    CHECK(checked[0]->dated);
+    CHECK(checked[0]->key == row.key);
+    CHECK(checked[0]->evaluation_data_number == row.number);
+    const auto late = check_endorsements(item, {}, TrustAnchors(),
+                                         parse_rfc3339("2025-07-01T00:00:00Z", "").value());
+    CHECK_FALSE(late[0].has_value());
 }
 
 TEST_CASE("service: a status has an error of its own, with the service's words", "[collateral]") {

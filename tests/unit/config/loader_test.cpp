@@ -337,6 +337,49 @@ TEST_CASE("config: a drop-in grants names below its prefix and nothing else",
     }
 }
 
+TEST_CASE("config: collateral has its folder and its services, each with a default", "[config]") {
+    const Setup setup;
+    const auto plain = setup.load_with("");
+    REQUIRE_OK(plain);
+    const CollateralConfig& usual = plain->verifier.collateral;
+    CHECK(usual.cache == plain->state_dir / "collateral");
+    CHECK(usual.fetch);
+    CHECK(usual.fetch_socket == "/run/attestd/fetch.sock");
+    CHECK(usual.pccs.empty());
+}
+
+TEST_CASE("config: what collateral says wrong is refused with what is expected", "[config]") {
+    struct Row {
+        const char* members;
+        Errc want;
+    };
+    const auto row = GENERATE(
+        values<Row>({{R"("pccs": "http://pccs.example.com")", Errc::bad_value},
+                     {R"("pccs": "https://")", Errc::bad_value},
+                     {R"("pccs": "https://pccs.example.com/")", Errc::bad_value},
+                     {R"("kds": "https://me@kds.example.com")", Errc::bad_value},
+                     {R"("kds": "https://kds.example.com/a b")", Errc::bad_value},
+                     {R"("update": "late")", Errc::bad_value},
+                     {R"("update": "early", "tcb_evaluation_data_number": 17)", Errc::bad_config},
+                     {R"("tcb_evaluation_data_number": 0)", Errc::bad_value},
+                     {R"("fetch": 1)", Errc::wrong_type},
+                     {R"("cache": "collateral")", Errc::bad_value},
+                     {R"("fetch_sock": "/x")", Errc::unknown_key}}));
+    const Setup setup;
+    const auto config =
+        setup.load(R"({"verifier": {"type": "local", "policy": "@/policy.json", "collateral": {)" +
+                   std::string(row.members) + "}}}");
+    CAPTURE(row.members);
+    REQUIRE_ERRC(row.want, config);
+    const auto good = setup.load(
+        R"({"verifier": {"type": "local", "policy": "@/policy.json", "collateral": {
+            "cache": "/c", "fetch": false, "fetch_socket": "/f", "pccs": "https://p:8081",
+            "kds": "https://k", "update": "early"}}})");
+    REQUIRE_OK(good);
+    CHECK(good->verifier.collateral ==
+          CollateralConfig{"/c", false, "/f", "https://p:8081", "https://k", true, std::nullopt});
+}
+
 TEST_CASE("config: a file that others can write is refused", "[config]") {
     const Setup setup;
     const auto mode = GENERATE(0664, 0646, 0666);
