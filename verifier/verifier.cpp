@@ -100,6 +100,14 @@ AttestationResult appraise_quote(const ParsedQuote& quote, const PlatformOutcome
 
 // -- AMD --
 
+// A report, or something that should be one: of just its length, or about as long and like one to
+// look at. (An Intel quote with a damaged key type begins like a report; it is longer.)
+bool should_be_report(ByteView evidence) noexcept {
+    if (looks_like_intel_quote(evidence)) return false;
+    return evidence.size() == kSnpReportLen ||
+           (evidence.size() < 2 * kSnpReportLen && looks_like_snp_report(evidence));
+}
+
 // The leaf that signed the report, of those that may speak for it.
 Result<const VerifiedSnpLeaf*> find_signer(const ParsedSnpReport& report,
                                            const VerifiedSnpLeaves& leaves) {
@@ -224,10 +232,7 @@ LocalVerifier::~LocalVerifier() = default;
 AttestationResult LocalVerifier::appraise(ByteView quote, const Endorsements& endorsements,
                                           const AppraisalPolicy& policy,
                                           const Expectations& expected, Time now) {
-    // A report, or something of about its size that should be one. (An Intel quote with a damaged
-    // key type begins like a report; it is longer.)
-    const bool report_sized = quote.size() < 2 * kSnpReportLen;
-    if (report_sized && looks_like_snp_report(quote) && !looks_like_intel_quote(quote)) {
+    if (should_be_report(quote)) {
         auto report = parse_snp_report(quote);
         if (!report) return refuse_unparsed(Tee::snp, "snp-report", report.error(), quote, now);
         const SnpChainOptions options{policy.snp.require_crl, policy.snp.allow_masked_chip_id};

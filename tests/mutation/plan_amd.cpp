@@ -46,8 +46,8 @@ Plan plan_report(ByteView bytes) {
     // All that is signed, and what is refused before the signature is looked at: reserved bits and
     // what the leaf is chosen and judged by.
     add("signed part", 0, 0x2a0, {Errc::report_signature});
-    // Another version has other reserved bytes and names a product, or none. What is no version at
-    // all is no report.
+    // Another version has other reserved bytes and names a product, or none; 0x20003 and the like
+    // begin an SGX quote.
     add("VERSION", 0x000, 4,
         {Errc::report_malformed, Errc::quote_malformed, Errc::product_unknown,
          Errc::product_mismatch});

@@ -503,6 +503,23 @@ TEST_CASE("SNP: each defect of the chain is refused for its own reason", "[verif
 }
 
 // "RSA-PSS SHA-384 at every link; RSA modulus 4096": also under an anchor that somebody added.
+// Whatever is damaged, 1184 bytes that are no quote are a report that does not parse.
+TEST_CASE("SNP: a damaged report is refused as a report", "[verifier][snp]") {
+    struct Row {
+        const char* name;
+        std::size_t at;
+        std::uint8_t value;
+    };
+    const Row row = GENERATE(values<Row>({{"VERSION 0x13", 0, 0x13},
+                                          {"VERSION 0x01000003", 3, 0x01},
+                                          {"SIGNATURE_ALGO 3", 0x34, 3},
+                                          {"SIGNATURE_ALGO 0x80000001", 0x37, 0x80}}));
+    INFO(row.name);
+    SnpCase c;
+    c.spoil_report = [&](Bytes& report) { report.at(row.at) = row.value; };
+    CHECK(outcome(c.setting()) == "refused: snp.report.malformed");
+}
+
 // Dates are a statement of the certificate's: believed only once its signature holds.
 TEST_CASE("SNP: a damaged root is refused for its signature, whatever date the damage shows",
           "[verifier][snp][chain]") {
