@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "quote/base/digest.h"
+#include "verifier/intel/chainless.h"
 #include "verifier/intel/collateral.h"
 #include "verifier/intel/quote_verification.h"
 
@@ -193,7 +194,12 @@ void verify_endorsements(const ParsedQuote& quote, const Endorsements& endorseme
                          const TrustAnchors& anchors, CollateralMemory& memory, Time now,
                          Steps& steps, Parts& parts) {
     const auto chain = steps.take(find_pck_chain(quote, endorsements));
-    if (!chain) return;
+    if (steps.failed()) return;
+    if (!chain) {
+        if (auto failure = find_failure_without_chain(quote, endorsements, anchors, now))
+            steps.refuse(failure->code, std::move(failure->detail));
+        return;
+    }
     const bool tdx = quote.quote.is_tdx();
     if (!chain->pck || !*chain->pck)  // refused below, in its turn
         return verify_anew(*chain, endorsements, anchors, tdx, now, steps, parts);

@@ -122,6 +122,118 @@ TEST_CASE("undecided: TDX, module and TCB status are judged although a list is a
           "UpToDate");
 }
 
+// A quote with certification data of another type, whose chain nobody gave.
+IntelCase chainless() {
+    IntelCase c;
+    c.spoil_quote = [](auto& parts) {
+        parts.certification_type = 3;
+        parts.certification_data = forge::ppid_data(3, forge::PckFields{});
+    };
+    return c;
+}
+
+TEST_CASE("undecided: TDX, a quote without its chain lacks the chain, whatever else lacks",
+          "[verifier][undecided]") {
+    const IntelCase c = chainless();
+    const char* const missing = "undecided: tdx.chain.missing";
+    CHECK(outcome(c.setting()) == missing);
+    CHECK(outcome(without(c, {})) == missing);
+    CHECK(outcome(without(c, {root})) == missing);
+    CHECK(outcome(without(c, {root, signer})) == missing);
+    CHECK(outcome(without(c, {root_crl, pck_crl})) == missing);
+    CHECK(outcome(without(c, {tcb_info})) == missing);
+    CHECK(outcome(without(c, {tcb_info, qe_identity, root_crl, pck_crl, root, pck_ca, signer})) ==
+          missing);
+    Setting whole = without(c, {});
+    whole.endorsements.push_back(intel().pck({}));
+    CHECK(outcome(whole) == "accepted");
+}
+
+TEST_CASE("undecided: TDX, what is given and wrong is refused although the chain is absent",
+          "[verifier][undecided]") {
+    struct Row {
+        const char* name;
+        void (*spoil)(IntelCase&);
+        const char* want;
+    };
+    const Row row = GENERATE(values<Row>({
+        {"TCB info over",
+         [](auto& c) { c.collateral.tcb_info.next_update = test::now() - std::chrono::seconds(1); },
+         "tcb-info.expired"},
+        {"TCB info damaged",
+         [](auto& c) {
+             c.spoil_collateral = [](auto& out) { out.tcb_info[out.tcb_info.find("TDX")] = 'S'; };
+         },
+         "tcb-info.signature"},
+        {"TCB info of version 2", [](auto& c) { c.collateral.tcb_info.version = 2; },
+         "tcb-info.version"},
+        {"TCB info for SGX",
+         [](auto& c) {
+             c.collateral.tcb_info =
+                 forge::sgx_collateral(intel(), c.machine, test::fresh()).tcb_info;
+         },
+         "tcb-info.tee"},
+        {"identity to come",
+         [](auto& c) {
+             c.collateral.qe_identity.issue_date = test::now() + std::chrono::seconds(1);
+         },
+         "qe-identity.not-yet-valid"},
+        {"another quoting enclave", [](auto& c) { ++c.collateral.qe_identity.isvprodid; },
+         "qe-report.mismatch"},
+        {"another module", [](auto& c) { test::td(c).mrsignerseam[0] = 1; }, "tdx-module.mismatch"},
+        {"root list over",
+         [](auto& c) {
+             c.collateral.root_crl.validity.until = test::now() - std::chrono::seconds(1);
+         },
+         "crl.expired"},
+        {"the signer revoked",
+         [](auto& c) {
+             c.collateral.root_crl.revoked = {{intel().tcb_signing_spec().serial, test::now()}};
+         },
+         "crl.tcb-signer-revoked"},
+        {"the binding of the attestation key",
+         [](auto& c) {
+             c.spoil_quote = [](auto& parts) {
+                 parts.certification_type = 3;
+                 parts.certification_data = forge::ppid_data(3, forge::PckFields{});
+                 parts.auth_data[0] ^= 1;
+             };
+         },
+         "qe-report.binding"},
+    }));
+    INFO(row.name);
+    IntelCase c = chainless();
+    row.spoil(c);
+    CHECK(outcome(c.setting()) == std::string("refused: tdx.") + row.want);
+    CHECK(outcome(without(c, {})) == std::string("refused: tdx.") + row.want);
+}
+
+TEST_CASE("undecided: TDX, the PCK list of a collateral file is judged by its dates alone",
+          "[verifier][undecided]") {
+    IntelCase c = chainless();
+    c.collateral.pck_crl.validity.until = test::now() - std::chrono::seconds(1);
+    CHECK(outcome(c.setting()) == "refused: tdx.crl.expired");
+    // Given apart it may be any authority's.
+    CHECK(outcome(without(c, {})) == "undecided: tdx.chain.missing");
+    c = chainless();
+    c.spoil_collateral = [](auto& out) { out.pck_crl.pop_back(); };
+    CHECK(outcome(c.setting()) == "refused: tdx.crl.malformed");
+}
+
+TEST_CASE("undecided: TDX, one good document excuses a bad one while the chain is absent",
+          "[verifier][undecided]") {
+    IntelCase c = chainless(), old = chainless();
+    old.collateral.tcb_info.next_update = test::now() - std::chrono::seconds(1);
+    old.collateral.tcb_info.fmspc[0] ^= 1;
+    Setting setting = without(c, {});
+    setting.endorsements.push_back(test::taken_apart(old.signed_collateral(), intel())[tcb_info]);
+    CHECK(outcome(setting) == "undecided: tdx.chain.missing");
+    // Documents of a hierarchy that nobody trusts hold under no root.
+    setting = c.setting();
+    setting.anchors.clear();
+    CHECK(outcome(setting) == "refused: tdx.tcb-info.chain");
+}
+
 TEST_CASE("undecided: what lacked is asked for again, and given then", "[verifier][undecided]") {
     const Setting whole = without(IntelCase(), {});
     const Setting part = without(IntelCase(), {pck_crl});

@@ -3,6 +3,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "quote/base/digest.h"
+#include "quote/base/encoding.h"
 #include "tests/support/catch.h"
 #include "tests/support/vectors.h"
 #include "tests/unit/verifier/setting.h"
@@ -177,6 +179,48 @@ TEST_CASE("vectors: every synthetic Intel case is refused for the recorded reaso
 
 Time at_text(const Json& entry) {
     return parse_rfc3339(entry.at("verify_at").get<std::string>(), "verify_at").value();
+}
+
+// Their collateral is not on record: everything that the quotes themselves carry must hold.
+TEST_CASE("vectors: every SGX quote of a Gramine program verifies as far as it goes",
+          "[verifier][vectors]") {
+    NEED_VECTORS(dir, "sgx-gramine");
+    const Json manifest = Json::parse(test::load_text(dir / "manifest.json"));
+    std::size_t seen = 0;
+    for (const Json& entry : manifest.at("files")) {
+        const auto file = entry.at("file").get<std::string>();
+        if (!file.ends_with(".quote.bin")) continue;
+        INFO(file);
+        const Bytes quote = test::load_file(dir / file);
+        CHECK(to_hex(sha256(quote)) == entry.at("sha256").get<std::string>());
+        // "PCK 2023-08-28 .. 2030-08-28"
+        const auto valid_at = entry.at("valid_at").get<std::string>();
+        const Setting setting{
+            quote, {}, {},
+            {},    {}, parse_rfc3339(valid_at.substr(18, 10) + "T00:00:00Z", "").value()};
+        const Setting early{
+            quote, {}, {},
+            {},    {}, parse_rfc3339(valid_at.substr(4, 10) + "T00:00:00Z", "").value()};
+        const AttestationResult result = test::appraise(setting);
+        CHECK(test::outcome_of(result) ==
+              "undecided: sgx.crl.missing sgx.crl.missing sgx.tcb-info.missing "
+              "sgx.qe-identity.missing");
+        CHECK(test::outcome(early) == "refused: sgx.chain.not-yet-valid");
+        CHECK(result.format() == "sgx-quote-v3");
+        const auto& report = std::get<EnclaveReport>(std::get<IntelQuote>(result.claims()).body);
+        const auto expected = entry.at("expected").get<std::string>();
+        CHECK(expected.find("mrenclave " + to_hex(report.mr_enclave)) != expected.npos);
+        if (expected.find("mrsigner") != expected.npos)
+            CHECK(expected.find("mrsigner " + to_hex(report.mr_signer)) != expected.npos);
+        // The manifest says so of the third too, whose REPORTDATA is 33 bytes long.
+        CHECK(all_zero(ByteView(report.report_data).subspan(32)) == file.starts_with("raiko"));
+        CHECK_FALSE(report.debug());
+        Setting spoilt = setting;
+        spoilt.evidence[48 + 64] ^= 1;  // MRENCLAVE
+        CHECK(test::outcome(spoilt) == "refused: sgx.quote.signature");
+        ++seen;
+    }
+    CHECK(seen == 3);
 }
 
 void add_files(Setting& setting, const fs::path& dir) {
