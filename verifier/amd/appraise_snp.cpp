@@ -139,7 +139,25 @@ void appraise_signing_key(ResultBuilder& out, const SnpPolicy& policy, const Snp
     }
 }
 
-// Anyone can set what an ID block states unless the key that signed it is pinned.
+// Anyone can set what an ID block states unless the key that signed it is pinned (`spec/snp.md`
+// section 11): a policy that relies on such a statement is told so.
+void warn_of_unauthenticated(ResultBuilder& out, const SnpPolicy& policy) {
+    using Digest = ReferenceValues<48>::Kind;
+    using Id = ReferenceValues<16>::Kind;
+    if (policy.id_key_digest.kind == Digest::listed ||
+        policy.author_key_digest.kind == Digest::listed)
+        return;
+    const auto warn = [&](std::string_view id, std::string_view what) {
+        out.warning(fmt::format("{}.unauthenticated", id),
+                    fmt::format("{} is judged, but whoever launches the guest sets it as long as "
+                                "neither id_key_digest nor author_key_digest is pinned",
+                                what));
+    };
+    if (policy.family_id.kind == Id::listed) warn("family-id", "FAMILY_ID");
+    if (policy.image_id.kind == Id::listed) warn("image-id", "IMAGE_ID");
+    if (policy.min_guest_svn > 0) warn("guest-svn", "GUEST_SVN");
+}
+
 void appraise_id_block(ResultBuilder& out, const SnpPolicy& policy, const SnpReport& report) {
     using Kind = ReferenceValues<16>::Kind;
     if (policy.require_id_block && all_zero(report.id_key_digest))
@@ -152,6 +170,7 @@ void appraise_id_block(ResultBuilder& out, const SnpPolicy& policy, const SnpRep
         out.error("policy.author-key",
                   "the policy pins an author key, and AUTHOR_KEY_EN is not set");
     }
+    warn_of_unauthenticated(out, policy);
     if (policy.family_id.kind != Kind::unpinned)
         appraise_reference(out, "family_id", policy.family_id, report.family_id);
     if (policy.image_id.kind != Kind::unpinned)

@@ -307,5 +307,47 @@ TEST_CASE("Intel policy: a listed platform instance id is not matched by none",
     CHECK(outcome(setting) == "refused: tdx.platform-instance-id.mismatch");
 }
 
+// The three statements of an ID block, and the two keys that could vouch for it.
+TEST_CASE("SNP policy: what an ID block states is warned about while no key of it is pinned",
+          "[verifier][snp][policy]") {
+    struct Row {
+        const char* id;
+        void (*rely)(SnpPolicy&);
+    };
+    const Row row = GENERATE(values<Row>({
+        {"snp.family-id.unauthenticated",
+         [](auto& p) {
+             p.family_id = {ReferenceValues<16>::Kind::listed, {ByteArray<16>{7}}};
+         }},
+        {"snp.image-id.unauthenticated",
+         [](auto& p) {
+             p.image_id = {ReferenceValues<16>::Kind::listed, {ByteArray<16>{8}}};
+         }},
+        {"snp.guest-svn.unauthenticated", [](auto& p) { p.min_guest_svn = 1; }},
+    }));
+    INFO(row.id);
+    SnpCase c;
+    c.fields.family_id = {7};
+    c.fields.image_id = {8};
+    c.fields.guest_svn = 1;
+    c.fields.id_key_digest = {9};
+    c.fields.author_key_digest = {10};
+    c.fields.key_info |= 1;  // AUTHOR_KEY_EN
+    Setting setting = c.setting();
+    CHECK_FALSE(test::has_finding(test::appraise(setting), row.id));
+    row.rely(setting.policy.snp);
+    const AttestationResult result = test::appraise(setting);
+    CHECK(test::outcome_of(result) == "accepted");
+    CHECK(test::has_finding(result, row.id));
+    Setting by_id_key = setting, by_author = setting, by_anyone = setting;
+    by_id_key.policy.snp.id_key_digest = {ReferenceValues<48>::Kind::listed, {ByteArray<48>{9}}};
+    by_author.policy.snp.author_key_digest = {ReferenceValues<48>::Kind::listed,
+                                              {ByteArray<48>{10}}};
+    by_anyone.policy.snp.id_key_digest.kind = ReferenceValues<48>::Kind::any;
+    CHECK_FALSE(test::has_finding(test::appraise(by_id_key), row.id));
+    CHECK_FALSE(test::has_finding(test::appraise(by_author), row.id));
+    CHECK(test::has_finding(test::appraise(by_anyone), row.id));
+}
+
 }  // namespace
 }  // namespace attestd
