@@ -122,14 +122,20 @@ Result<void> LocalKind::gather(Gathered& out, const Evidence& evidence, Time now
 }
 
 Result<void> LocalKind::gather_cached(Gathered& out, const Evidence& evidence, Time now) {
-    const auto needs = needed_endorsements(evidence.quote, out.endorsements);
-    if (!needs) return {};  // the verifier says what is wrong with it
-    const auto obtained =
-        collateral_->obtain(*needs, out.endorsements, WhenToAsk::never, now, /*deadline=*/{});
-    for (const Obtained& one : obtained) {
-        if (CollateralProvider::wants_renewal(one, now)) wanted_.push_back(one.id);
-        if (one.bytes.empty()) continue;
-        ATTESTD_CHECK(out.endorsements.add(one.bytes, endorsement_file(one.id)));
+    // A quote without a chain needs that first; it says what else is needed.
+    for (int round = 0; round < 2; ++round) {
+        const auto needs = needed_endorsements(evidence.quote, out.endorsements);
+        if (!needs) return {};  // the verifier says what is wrong with it
+        const auto obtained =
+            collateral_->obtain(*needs, out.endorsements, WhenToAsk::never, now, /*deadline=*/{});
+        for (const Obtained& one : obtained) {
+            if (CollateralProvider::wants_renewal(one, now)) wanted_.push_back(one.id);
+            if (one.bytes.empty()) continue;
+            ATTESTD_CHECK(out.endorsements.add(one.bytes, endorsement_file(one.id)));
+        }
+        const bool chain_came = std::holds_alternative<PckCertificateId>(needs->front()) &&
+                                !obtained.front().bytes.empty();
+        if (!chain_came) return {};
     }
     return {};
 }

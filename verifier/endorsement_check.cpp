@@ -6,6 +6,7 @@
 
 #include "quote/amd/leaf_extension.h"
 #include "quote/base/encoding.h"
+#include "quote/intel/pck_extension.h"
 #include "verifier/amd/issuers.h"
 #include "verifier/intel/enclave_identity.h"
 #include "verifier/intel/pck_chain.h"
@@ -45,7 +46,10 @@ class Checker final {
             out.push_back(check_qe_identity(document));
         for (const GivenCrl& given : item_.crls()) out.push_back(check_crl(given));
         for (const Certificate& certificate : item_.certificates()) {
-            if (auto checked = check_amd_certificate(certificate)) out.push_back(*checked);
+            if (certificate.subject().common_name == kPckLeafName)
+                out.push_back(check_pck_leaf(certificate));
+            else if (auto checked = check_amd_certificate(certificate))
+                out.push_back(*std::move(checked));
         }
         return out;
     }
@@ -176,6 +180,32 @@ class Checker final {
         return check_dated(std::move(key), identity.validity, signer,
                            identity.evaluation_data_number, Errc::qe_identity_expired,
                            Errc::qe_identity_not_yet_valid);
+    }
+
+    // -- PCK certificates --
+
+    struct PckIssuer {
+        Window validity;
+        Grade grade;
+    };
+
+    Checked check_pck_leaf(const Certificate& leaf) {
+        ATTESTD_TRY(const auto extension, parse_pck_extension(leaf));
+        if (!extension)
+            return fail(Errc::chain_extension, "PCK certificate: the SGX extension is missing");
+        ATTESTD_CHECK(check_end_entity(leaf, "PCK certificate"));
+        ATTESTD_CHECK(check_valid_at(leaf, now_, "PCK certificate"));
+        ATTESTD_TRY(
+            const PckIssuer issuer,
+            by_issuer(leaf, "PCK certificate", [this](const Certificate& ca) -> Result<PckIssuer> {
+                ATTESTD_TRY(const VerifiedRoot root, root_of(ca));
+                ATTESTD_CHECK(verify_pck_ca(ca, root, now_));
+                return PckIssuer{ca.validity().intersect(root.verified.certificate.validity()),
+                                 root.grade};
+            }));
+        return CheckedEndorsement{"intel-pck-" + to_hex(leaf.spki_digest()),
+                                  leaf.validity().intersect(issuer.validity),
+                                  /*dated=*/false, std::nullopt, issuer.grade};
     }
 
     // -- revocation lists --

@@ -22,7 +22,8 @@ namespace attestd {
 struct CheckedEndorsement {
     /// "intel-tcb-tdx-00806f050000", "intel-qe-tdx", "intel-crl-root", "intel-crl-platform",
     /// "intel-crl-processor", "amd-crl-milan", "amd-issuers-milan", "amd-vlek-issuers-milan",
-    /// "amd-vcek-milan-<hwid>-<tcb>", "amd-vlek-milan-<tcb>".
+    /// "amd-vcek-milan-<hwid>-<tcb>", "amd-vlek-milan-<tcb>",
+    /// "intel-pck-<SHA-256 of its SubjectPublicKeyInfo>".
     std::string key;
     /// issueDate to nextUpdate of a document, thisUpdate to nextUpdate of a list; of certificates
     /// the span in which they and their issuers are valid.
@@ -32,10 +33,10 @@ struct CheckedEndorsement {
     Grade grade = Grade::production;
 };
 
-/// Checks every document, list, AMD leaf and AMD intermediate of `item`. Issuers may also come from
-/// `context`. Other certificates (roots, signers, PCK chains) count as issuers only. Results are in
-/// no order; an endorsement that fails is an error in its place: Errc::chain_*, Errc::crl_*,
-/// Errc::tcb_info_*, Errc::qe_identity_*.
+/// Checks every document, list, leaf (VCEK, VLEK, PCK certificate) and AMD intermediate of `item`.
+/// Issuers may also come from `context`. Other certificates (roots, signers) count as issuers only.
+/// Results are in no order; an endorsement that fails is an error in its place: Errc::chain_*,
+/// Errc::crl_*, Errc::tcb_info_*, Errc::qe_identity_*.
 [[nodiscard]] std::vector<Result<CheckedEndorsement>> check_endorsements(
     const Endorsements& item, const Endorsements& context, const TrustAnchors& anchors, Time now);
 

@@ -60,12 +60,10 @@ Outcome<std::vector<EndorsementId>> ids_of_product(const std::string& name) {
                                       AmdCrlId{*product, false}, AmdCrlId{*product, true}};
 }
 
-Outcome<std::vector<EndorsementId>> ids_of_evidence(const std::string& file,
-                                                    const CollateralOptions& options,
-                                                    EvidenceInput& given) {
-    ATTESTD_TRY(EvidenceInput input, read_evidence_input(file, options.endorsements, {}));
+Outcome<std::vector<EndorsementId>> ids_of_evidence(const std::string& file, EvidenceInput& given) {
+    ATTESTD_TRY(EvidenceInput input, read_evidence_input(file, {}, {}));
     for (const Bundle::Item& item : input.files) ATTESTD_CHECK(given.add(item.data, item.name));
-    auto ids = needed_endorsements(input.evidence, input.endorsements);
+    auto ids = needed_endorsements(input.evidence, given.endorsements);
     if (!ids) return wrong_usage({ids.error().code, file + ": " + ids.error().detail});
     return *std::move(ids);
 }
@@ -75,7 +73,7 @@ Outcome<std::vector<EndorsementId>> wanted(const CollateralOptions& options, Evi
                                            const CollateralProvider& provider) {
     std::vector<EndorsementId> ids;
     for (const std::string& file : options.files) {
-        ATTESTD_TRY(const auto more, ids_of_evidence(file, options, given));
+        ATTESTD_TRY(const auto more, ids_of_evidence(file, given));
         add_new(ids, more);
     }
     for (const std::string& fmspc : options.fmspcs) {

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdlib>
+#include <set>
 #include <thread>
 
 #include "agent/cli/output.h"
@@ -85,21 +86,30 @@ Outcome<std::unique_ptr<CollateralProvider>> make_provider(const NetworkOptions&
 }
 
 Outcome<int> fetch_what_is_needed(EvidenceInput& input, const NetworkOptions& options) {
-    const auto needs = needed_endorsements(input.evidence, input.endorsements);
-    if (!needs) {
-        print_warning(fmt::format("nothing is fetched: {}", to_string(needs.error())));
-        return 0;
-    }
     ATTESTD_TRY(const auto provider, make_provider(options, input.anchors, input.anchors_added));
-    const auto obtained =
-        provider->obtain(*needs, input.endorsements, WhenToAsk::when_missing, present(),
-                         std::chrono::steady_clock::now() + kServicePatience);
-    for (const Obtained& one : obtained) {
-        if (one.cache_problem) print_warning(to_string(*one.cache_problem));
-        if (one.problem) print_warning(to_string(*one.problem));
-        if (one.bytes.empty()) continue;
-        ATTESTD_CHECK(input.add(one.bytes, endorsement_file(one.id)));
+    const auto deadline = std::chrono::steady_clock::now() + kServicePatience;
+    std::vector<EndorsementId> asked;
+    std::set<std::string> problems;  // what concerns all of them is told once
+    // A quote without a chain needs that first; it says what else is needed.
+    for (int round = 0; round < 2; ++round) {
+        const auto needs = needed_endorsements(input.evidence, input.endorsements);
+        if (!needs) {
+            print_warning(fmt::format("nothing is fetched: {}", to_string(needs.error())));
+            return 0;
+        }
+        if (*needs == asked) break;
+        asked = *needs;
+        const auto obtained = provider->obtain(*needs, input.endorsements, WhenToAsk::when_missing,
+                                               present(), deadline);
+        for (const Obtained& one : obtained) {
+            if (one.cache_problem) problems.insert(to_string(*one.cache_problem));
+            if (one.problem) problems.insert(to_string(*one.problem));
+            if (one.bytes.empty()) continue;
+            ATTESTD_CHECK(input.add(one.bytes, endorsement_file(one.id)));
+        }
+        if (!std::holds_alternative<PckCertificateId>(needs->front())) break;
     }
+    for (const std::string& problem : problems) print_warning(problem);
     return 0;
 }
 

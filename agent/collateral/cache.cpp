@@ -20,6 +20,19 @@ std::string where(const std::filesystem::path& path, const std::string& file) {
     return (path / file).string();
 }
 
+// Among the certificates of `item`, one whose key signed the platform's QE report.
+Result<void> check_pck_certificate(const PckCertificateId& id, const Endorsements& item) {
+    for (const Certificate& certificate : item.certificates()) {
+        const auto key = certificate.key();
+        const ByteView signature(id.qe_report_signature);
+        if (key && key->kind() == KeyKind::p256 &&
+            key->verify_raw(id.qe_report, signature.first(32), signature.subspan(32)))
+            return {};
+    }
+    return fail(Errc::collateral_mismatch,
+                "the PCK certificate is not the one whose key signed the quote's QE report");
+}
+
 }  // namespace
 
 Result<CollateralCache> CollateralCache::open(const std::filesystem::path& path, Kind kind,
@@ -79,11 +92,13 @@ Result<CheckedEndorsement> CollateralCache::check_as(const EndorsementId& id, By
                                                      const Endorsements& context, Time now) const {
     Endorsements item;
     ATTESTD_CHECK(item.add(bytes, endorsement_file(id)));
+    const auto* const pck = std::get_if<PckCertificateId>(&id);
+    if (pck != nullptr) ATTESTD_CHECK(check_pck_certificate(*pck, item));
     const std::string key = endorsement_key(id);
     std::optional<CheckedEndorsement> found;
     for (auto& checked : check_endorsements(item, context, anchors_, now)) {
         if (!checked) return tl::make_unexpected(std::move(checked).error());
-        if (checked->key != key) {
+        if (pck == nullptr && checked->key != key) {
             return fail(Errc::collateral_mismatch,
                         fmt::format("{} was asked for, this is {}", key, checked->key));
         }

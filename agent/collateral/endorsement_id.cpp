@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "quote/base/digest.h"
 #include "quote/base/encoding.h"
 #include "verifier/endorsement_check.h"
 
@@ -17,13 +18,20 @@ struct Overloaded : F... {
 template <class... F>
 Overloaded(F...) -> Overloaded<F...>;
 
+// The platform and its TCB; what the key signed changes with each restart of the quoting enclave.
+std::string pck_name(const PckCertificateId& id) {
+    const Sha256 digest = sha256({id.qe_id, id.encrypted_ppid, id.cpu_svn, id.pce_svn, id.pce_id});
+    return "intel-pck-" + to_hex(ByteView(digest).first(16));
+}
+
 std::string_view tee_word(bool tdx) { return tdx ? "TDX" : "SGX"; }
 
 }  // namespace
 
 std::string endorsement_key(const EndorsementId& id) {
     return std::visit(
-        Overloaded{[](const TcbInfoId& i) { return tcb_info_key(i.tdx, i.fmspc); },
+        Overloaded{[](const PckCertificateId& i) { return pck_name(i); },
+                   [](const TcbInfoId& i) { return tcb_info_key(i.tdx, i.fmspc); },
                    [](const QeIdentityId& i) { return qe_identity_key(i.tdx); },
                    [](const PckCrlId& i) {
                        return std::string(i.ca == PckCa::platform ? kPlatformCrlKey
@@ -43,7 +51,8 @@ std::string endorsement_name(const EndorsementId& id) {
 
 std::string endorsement_file(const EndorsementId& id) {
     const std::string_view suffix = std::visit(
-        Overloaded{[](const TcbInfoId&) { return ".json"; },
+        Overloaded{[](const PckCertificateId&) { return ".pem"; },
+                   [](const TcbInfoId&) { return ".json"; },
                    [](const QeIdentityId&) { return ".json"; },
                    [](const PckCrlId&) { return ".pem"; }, [](const RootCrlId&) { return ".pem"; },
                    [](const AmdIssuersId&) { return ".pem"; }, [](const VcekId&) { return ".der"; },
@@ -80,6 +89,10 @@ std::optional<EndorsementId> endorsement_of_file(std::string_view file) {
 std::string endorsement_words(const EndorsementId& id) {
     return std::visit(
         Overloaded{
+            [](const PckCertificateId& i) {
+                return fmt::format("PCK certificate of the platform with QE id {}",
+                                   to_hex(i.qe_id));
+            },
             [](const TcbInfoId& i) {
                 return fmt::format("TCB info of FMSPC {} ({})", to_hex(i.fmspc), tee_word(i.tdx));
             },

@@ -12,6 +12,18 @@
 
 namespace attestd {
 
+/// The PCK certificate, with its chain, of a platform whose quotes do not carry it: what the
+/// quote's certification data say (types 1 to 3), and what the certificate's key has signed.
+struct PckCertificateId {
+    ByteArray<16> qe_id;   ///< which platform, for a PCCS
+    Bytes encrypted_ppid;  ///< 256 or 384 bytes; empty when the quote says the PPID in clear
+    ByteArray<16> cpu_svn;
+    ByteArray<2> pce_svn;               ///< little-endian, as in the quote
+    ByteArray<2> pce_id;                ///< as in the quote
+    Bytes qe_report;                    ///< 384 bytes
+    ByteArray<64> qe_report_signature;  ///< r then s, big-endian
+    friend bool operator==(const PckCertificateId&, const PckCertificateId&) = default;
+};
 struct TcbInfoId {
     bool tdx;  ///< else SGX
     ByteArray<6> fmspc;
@@ -47,10 +59,11 @@ struct AmdCrlId {
     friend bool operator==(const AmdCrlId&, const AmdCrlId&) = default;
 };
 
-using EndorsementId =
-    std::variant<TcbInfoId, QeIdentityId, PckCrlId, RootCrlId, AmdIssuersId, VcekId, AmdCrlId>;
+using EndorsementId = std::variant<PckCertificateId, TcbInfoId, QeIdentityId, PckCrlId, RootCrlId,
+                                   AmdIssuersId, VcekId, AmdCrlId>;
 
-/// The key that verifier/endorsement_check.h gives it.
+/// The key that verifier/endorsement_check.h gives it. A PCK certificate's is not known before it
+/// is seen: its name, which nothing else has.
 [[nodiscard]] std::string endorsement_key(const EndorsementId& id);
 /// Its name in the cache: the key, but for what one key has several of. No '/' in it.
 [[nodiscard]] std::string endorsement_name(const EndorsementId& id);

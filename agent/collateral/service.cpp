@@ -28,6 +28,16 @@ std::string set_query(const ServiceAddresses& s) {
 
 // -- addresses --
 
+// A PCCS knows the platform by its quoting enclave; Intel's service by the encrypted PPID alone.
+std::string url_of(const ServiceAddresses& s, const PckCertificateId& id) {
+    const bool pccs = s.root_crl.empty();
+    const std::string qe_id = pccs ? fmt::format("&qeid={}", to_hex(id.qe_id)) : std::string();
+    return fmt::format(
+        "{}/sgx/certification/v4/pckcert?encrypted_ppid={}&cpusvn={}&pcesvn={}&pceid={}{}", s.pcs,
+        to_hex(id.encrypted_ppid), to_hex(id.cpu_svn), to_hex(id.pce_svn), to_hex(id.pce_id),
+        qe_id);
+}
+
 std::string url_of(const ServiceAddresses& s, const TcbInfoId& id) {
     return fmt::format("{}/{}/certification/v4/tcb?fmspc={}&{}", s.pcs, id.tdx ? "tdx" : "sgx",
                        to_hex(id.fmspc), set_query(s));
@@ -175,6 +185,14 @@ Result<Bytes> crl_file(ByteView body, const std::string& chain) {
     return Bytes(text.begin(), text.end());
 }
 
+Result<Bytes> file_of(const FetchResponse& r, const PckCertificateId&) {
+    ATTESTD_TRY(const std::string chain, chain_of(r, {"sgx-pck-certificate-issuer-chain"}));
+    ATTESTD_TRY(const auto blocks, parse_pem(as_text(r.body), PemStyle::file));
+    if (blocks.size() != 1 || blocks[0].label != "CERTIFICATE")
+        return fail(Errc::bad_encoding, "not one PEM certificate");
+    const std::string text = to_pem("CERTIFICATE", blocks[0].der) + chain;
+    return Bytes(text.begin(), text.end());
+}
 Result<Bytes> file_of(const FetchResponse& r, const TcbInfoId&) {
     ATTESTD_TRY(std::string chain,
                 chain_of(r, {"tcb-info-issuer-chain", "sgx-tcb-info-issuer-chain"}));

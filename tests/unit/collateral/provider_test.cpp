@@ -1,9 +1,15 @@
 // The provider: given, cached or asked for; what fails costs itself alone.
 #include "agent/collateral/provider.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cctype>
 
 #include "agent/collateral/needs.h"
+#include "quote/base/encoding.h"
+#include "quote/x509/pem.h"
+#include "tests/support/forge/quote_forge.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/collateral/fake_services.h"
 #include "verifier/verifier.h"
@@ -76,6 +82,99 @@ TEST_CASE("provider: evidence of every kind verifies with what is fetched, and o
     const auto cached = rig.obtain(WhenToAsk::never, kNow + days(25));
     CHECK(all_from(cached, ObtainedFrom::cache));
     CHECK(rig.judge(cached, kNow + days(25)) == Verdict::accepted);
+}
+
+// A quote of the machine that carries its encrypted PPID in place of its chain.
+struct BareQuote {
+    explicit BareQuote(std::uint16_t type) {
+        const std::size_t ppid_len = type == 1 ? 16 : type == 2 ? 256 : 384;
+        Bytes data(ppid_len, 0xee);
+        for (std::uint8_t i = 0; i < 16; ++i) data.push_back(i);  // CPUSVN
+        const Bytes svns{0x0d, 0x00, 0x00, 0x00};                 // PCESVN, PCEID
+        data.insert(data.end(), svns.begin(), svns.end());
+        quote = with(type, data);
+    }
+    Bytes with(std::uint16_t type, const Bytes& data) const {
+        forge::QuoteParts parts = forge::make_parts(forge::tdx_v4(), intel, leaf);
+        parts.certification_type = type;
+        parts.certification_data = data;
+        return forge::assemble(parts);
+    }
+    FetchResponse answer() const {
+        std::string chain;
+        for (const char c : intel.pck_crl_issuer_chain())
+            chain += std::isalnum(static_cast<unsigned char>(c)) != 0
+                         ? std::string(1, c)
+                         : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        const std::string pem = attestd::to_pem("CERTIFICATE", leaf);
+        return {200, {{"sgx-pck-certificate-issuer-chain", chain}}, Bytes(pem.begin(), pem.end())};
+    }
+
+    forge::IntelHierarchy intel{forge::shared_intel_keys(), forge::IntelValidity::around(kNow)};
+    Bytes leaf = intel.pck(forge::PckFields{});
+    Bytes quote;
+};
+
+TEST_CASE(
+    "provider: the chain of a quote that carries none is fetched for its platform, then the "
+    "rest",
+    "[collateral]") {
+    const auto type = GENERATE(std::uint16_t{2}, std::uint16_t{3});
+    const BareQuote bare(type);
+    Rig rig;
+    const auto ids = needed_endorsements(bare.quote, {});
+    REQUIRE_OK(ids);
+    REQUIRE(ids->size() == 1);
+    const std::string url = endorsement_url(test::test_addresses(), ids->at(0));
+    const std::string ppid = to_hex(Bytes(type == 2 ? 256 : 384, 0xee));
+    CHECK(url == "https://pcs.test/sgx/certification/v4/pckcert?encrypted_ppid=" + ppid +
+                     "&cpusvn=000102030405060708090a0b0c0d0e0f&pcesvn=0d00&pceid=0000");
+    ServiceAddresses pccs = test::test_addresses();
+    pccs.use_pccs("https://localhost:8081");
+    CHECK(endorsement_url(pccs, ids->at(0)).ends_with("&qeid=3e950ad712c86f41b02857e39d640bfa"));
+
+    rig.services->answers[url] = bare.answer();
+    auto from = rig.provider();
+    rig.ids = *ids;
+    const auto first = rig.obtain(from, WhenToAsk::when_missing, kNow);
+    REQUIRE(first[0].from == ObtainedFrom::service);
+    Endorsements given;
+    REQUIRE_OK(given.add(first[0].bytes, "chain"));
+    const auto rest = needed_endorsements(bare.quote, given);
+    REQUIRE_OK(rest);
+    CHECK(rest->size() == 4);
+    // Kept under the platform's name, and found again.
+    CHECK(rig.obtain(from, WhenToAsk::never, kNow)[0].from == ObtainedFrom::cache);
+}
+
+TEST_CASE("provider: another platform's PCK certificate is a mismatch", "[collateral]") {
+    const BareQuote bare(3);
+    Rig rig;
+    rig.ids = needed_endorsements(bare.quote, {}).value();
+    auto& id = std::get<PckCertificateId>(rig.ids[0]);
+    rig.services->answers[endorsement_url(test::test_addresses(), rig.ids[0])] = bare.answer();
+    id.qe_report_signature[5] ^= 1;
+    const auto obtained = rig.obtain(WhenToAsk::when_missing, kNow);
+    CHECK(obtained[0].from == ObtainedFrom::nowhere);
+    REQUIRE(obtained[0].problem);
+    CHECK(errc_name(obtained[0].problem->code) == errc_name(Errc::collateral_mismatch));
+}
+
+TEST_CASE("needs: certification data that are too short, too long or of another type name nobody",
+          "[collateral]") {
+    struct Row {
+        std::uint16_t type;
+        std::size_t len;
+        Errc want;
+    };
+    const auto row = GENERATE(values<Row>({{1, 35, Errc::truncated},
+                                           {1, 37, Errc::trailing_bytes},
+                                           {2, 275, Errc::truncated},
+                                           {3, 403, Errc::truncated},
+                                           {3, 405, Errc::trailing_bytes},
+                                           {4, 100, Errc::chain_missing}}));
+    CAPTURE(row.type, row.len);
+    REQUIRE_ERRC(row.want, needed_endorsements(BareQuote(3).with(row.type, Bytes(row.len, 1)), {}));
 }
 
 TEST_CASE("provider: a fresh cache asks nobody; two thirds of its life renew it", "[collateral]") {
