@@ -1,5 +1,5 @@
-// attestctl policy check: reads a configuration or an appraisal policy as the daemon would, and
-// says where it is wrong and what was expected.
+// attestctl policy: check reads a configuration or an appraisal policy as the daemon would, and
+// says where it is wrong and what was expected; init is in policy_init.cpp.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
@@ -9,6 +9,7 @@
 
 #include "agent/cli/command.h"
 #include "agent/cli/output.h"
+#include "agent/cli/policy_init.h"
 #include "config/loader.h"
 #include "quote/base/fd.h"
 #include "quote/base/json.h"
@@ -65,12 +66,13 @@ Outcome<int> check_policy(const PolicyOptions& options) {
 void add_policy_command(CLI::App& app, Action& chosen) {
     const auto options = std::make_shared<PolicyOptions>();
     CLI::App* const policy =
-        app.add_subcommand("policy", "Check configuration and appraisal policies");
+        app.add_subcommand("policy", "Check and draft configuration and appraisal policies");
     policy->require_subcommand(1);
     CLI::App* const check =
         policy->add_subcommand("check", "Say whether the daemon would take a file");
     check->add_option("FILE", options->file, "attestd.json, or an appraisal policy")->required();
     check->callback([options, &chosen] { chosen = [options] { return check_policy(*options); }; });
+    add_policy_init(*policy, chosen);
 }
 
 }  // namespace attestd::cli
