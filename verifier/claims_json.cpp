@@ -259,6 +259,7 @@ Json to_json(const AttestationResult& result) {
         out["claims"] = fields_of(*quote);
     if (const auto* report = std::get_if<SnpReport>(&result.claims()))
         out["claims"] = fields_of(*report);
+    if (result.azure() != nullptr) out["claims"]["azure"] = fields_of(*result.azure());
     return out;
 }
 

@@ -9,6 +9,7 @@
 #include "quote/intel/pck_extension.h"
 #include "quote/intel/quote.h"
 #include "quote/intel/tdreport.h"
+#include "verifier/azure/azure_claims.h"
 #include "verifier/result.h"
 
 namespace attestd {
@@ -20,6 +21,10 @@ namespace attestd {
 [[nodiscard]] nlohmann::ordered_json fields_of(const PckExtension& extension);
 [[nodiscard]] nlohmann::ordered_json fields_of(const AmdLeafExtension& extension);
 [[nodiscard]] nlohmann::ordered_json fields_of(const TcbVersion& tcb);
+[[nodiscard]] nlohmann::ordered_json fields_of(const RuntimeData& runtime);
+[[nodiscard]] nlohmann::ordered_json fields_of(const AzureClaims& claims);
+/// PCR values by their number.
+[[nodiscard]] nlohmann::ordered_json pcrs_json(const std::array<Sha256, kNumPcrs>& pcrs);
 
 /// The whole result, as `attestctl verify --json` prints it.
 [[nodiscard]] nlohmann::ordered_json to_json(const AttestationResult& result);

@@ -39,7 +39,7 @@ Result<void> parse_intel_tcb(Members& in, IntelTcbPolicy& out) {
                      INT32_MAX);
 }
 
-Result<TdxPolicy> parse_tdx(Members in) {
+Result<TdxPolicy> parse_tdx(Members in, PolicyStrictness strictness) {
     TdxPolicy out;
     ATTESTD_CHECK(parse_intel_tcb(in, out.tcb));
     ATTESTD_CHECK(in.flag("allow_debug", out.allow_debug));
@@ -63,6 +63,7 @@ Result<TdxPolicy> parse_tdx(Members in) {
     ATTESTD_CHECK(in.reference("mrservicetd", out.mrservicetd, false));  // zero unless named
     ATTESTD_CHECK(in.reference("ppid", out.ppid, false));
     ATTESTD_CHECK(in.reference("platform_instance_id", out.platform_instance_id, false));
+    ATTESTD_CHECK(parse_azure(in, strictness, out.azure));
     ATTESTD_CHECK(in.finish());
     return out;
 }
@@ -112,7 +113,7 @@ Result<AppraisalPolicy> parse_appraisal_policy(std::string_view text, std::strin
     out.names_snp = snp.has_value();
     out.names_sgx = sgx.has_value();
     if (tdx) {
-        ATTESTD_TRY(out.tdx, parse_tdx(*std::move(tdx)));
+        ATTESTD_TRY(out.tdx, parse_tdx(*std::move(tdx), strictness));
     }
     if (snp) {
         ATTESTD_TRY(out.snp, parse_snp(*std::move(snp), strictness));

@@ -42,6 +42,16 @@ struct IntelTcbPolicy {
     std::int64_t min_tcb_evaluation_data_number = 0;
 };
 
+/// Evidence that a paravisor and its vTPM wrap (`spec/snp.md` section 13).
+struct AzurePolicy {
+    bool named = false;   ///< the policy speaks of it: bare evidence is refused then
+    bool allowed = true;  ///< false in a strict policy that does not speak of it
+    std::optional<bool> require_secure_boot, allow_console;  ///< not given: a warning
+    bool require_vtpm_quote = true;
+    bool any_pcrs = false;
+    std::array<ReferenceValues<32>, 24> pcrs;  ///< SHA-256 bank; not given: not judged
+};
+
 struct TdxPolicy {
     IntelTcbPolicy tcb;
     bool allow_debug = false;
@@ -53,6 +63,7 @@ struct TdxPolicy {
     ReferenceValues<48> mrtd, mrseam, mrconfigid, mrowner, mrownerconfig, mrservicetd;
     std::array<ReferenceValues<48>, 4> rtmr;
     ReferenceValues<16> ppid, platform_instance_id;  ///< known machines; not given: not judged
+    AzurePolicy azure;
 };
 
 struct SgxPolicy {
@@ -104,6 +115,7 @@ struct SnpPolicy {
     ReferenceValues<16> family_id, image_id;
     ReferenceValues<64> chip_id;
     std::vector<ByteArray<64>> denied_chip_ids;
+    AzurePolicy azure;
 };
 
 struct AppraisalPolicy {

@@ -45,6 +45,7 @@ using TcbState = std::variant<std::monostate, IntelTcb, SnpTcbs>;
 using Claims = std::variant<std::monostate, IntelQuote, SnpReport>;
 
 class VerifiedEvidence;
+struct AzureClaims;
 struct AppraisalPolicy;
 struct Expectations;
 class AffirmingResult;
@@ -63,6 +64,8 @@ class AttestationResult final {
     [[nodiscard]] const TcbState& tcb() const noexcept { return tcb_; }
     [[nodiscard]] const Findings& findings() const noexcept { return findings_; }
     [[nodiscard]] const Claims& claims() const noexcept { return claims_; }
+    /// What a paravisor and its vTPM state beside the claims; null for other evidence.
+    [[nodiscard]] const AzureClaims* azure() const noexcept { return azure_.get(); }
     /// SHA-256 of the signed part of the evidence: what audit records and status call it.
     [[nodiscard]] const Sha256& evidence_digest() const noexcept { return evidence_digest_; }
 
@@ -83,6 +86,7 @@ class AttestationResult final {
     TcbState tcb_;
     Findings findings_;
     Claims claims_;
+    std::shared_ptr<const AzureClaims> azure_;
     Sha256 evidence_digest_{};
 };
 

@@ -2,12 +2,17 @@
 
 #include <fmt/format.h>
 
+#include "quote/azure/hcl_blob.h"
 #include "quote/base/digest.h"
+#include "quote/intel/tdreport.h"
 #include "verifier/amd/report_verification.h"
+#include "verifier/azure/appraise_azure.h"
+#include "verifier/azure/td_quote_match.h"
 #include "verifier/intel/quote_verification.h"
 #include "verifier/intel/tcb_evaluation.h"
 #include "verifier/internal/appraisal.h"
 #include "verifier/internal/memory.h"
+#include "verifier/internal/pending.h"
 #include "verifier/internal/result_builder.h"
 
 namespace attestd {
@@ -68,18 +73,18 @@ Time appraise_platform(ResultBuilder& out, const IntelQuote& quote, const Platfo
     return appraise_intel_tcb(out, policy, judgement ? &*judgement : nullptr, number, now);
 }
 
-AttestationResult appraise_quote(const ParsedQuote& quote, const PlatformOutcome& outcome,
-                                 const AppraisalPolicy& policy, const Expectations& expected,
-                                 Time now) {
+Pending appraise_quote(const ParsedQuote& quote, const PlatformOutcome& outcome,
+                       const AppraisalPolicy& policy, Time now) {
     const auto* const td = std::get_if<TdReport>(&quote.quote.body);
     const Tee tee = td != nullptr ? Tee::tdx : Tee::sgx;
-    ResultBuilder out(tee, quote.quote.format(), now, sha256(quote.signed_part));
+    Pending pending{{tee, quote.quote.format(), now, sha256(quote.signed_part)}, {}};
+    ResultBuilder& out = pending.out;
     if (const auto verified = verify_quote(quote, outcome); !verified) {
-        out.add(verified.error());
-        return std::move(out).finish_unverified(/*only_absences=*/false);
+        pending.fail(verified.error());
+        return pending;
     }
     out.claims(quote.quote);
-    for (const Error& absent : outcome.absent) out.add(absent);
+    for (const Error& absent : outcome.absent) pending.absent(absent);
     const PlatformFacts* const facts = facts_of(outcome);
     const auto& tcb_policy = td != nullptr ? policy.tdx.tcb : policy.sgx.tcb;
     const Time grace_end = facts != nullptr
@@ -90,12 +95,10 @@ AttestationResult appraise_quote(const ParsedQuote& quote, const PlatformOutcome
         appraise_tdx(out, policy.tdx, *td, facts != nullptr ? &facts->pck : nullptr);
     else
         appraise_sgx(out, policy.sgx, std::get<EnclaveReport>(quote.quote.body));
-    appraise_report_data(out, quote.quote.report_data(), expected);
-    if (!outcome.platform) {
-        return std::move(out).finish_unverified(out.num_errors() == outcome.absent.size());
-    }
+    if (!outcome.platform) return pending;
     out.grade(outcome.platform->grade);
-    return std::move(out).finish_verified(std::min(outcome.platform->validity.until, grace_end));
+    pending.until = std::min(outcome.platform->validity.until, grace_end);
+    return pending;
 }
 
 // -- AMD --
@@ -146,31 +149,41 @@ SnpTcbs tcbs_of(const SnpReport& report, Product product) {
             decode_tcb(product, report.committed_tcb), decode_tcb(product, report.launch_tcb)};
 }
 
-AttestationResult appraise_report(ParsedSnpReport parsed, const SnpLeafOutcome& outcome,
-                                  const AppraisalPolicy& policy, const Expectations& expected,
-                                  Time now) {
+Pending appraise_report(ParsedSnpReport parsed, const SnpLeafOutcome& outcome,
+                        const AppraisalPolicy& policy, Time now) {
     const SnpReport& report = parsed.report;
-    ResultBuilder out(Tee::snp, report.format(), now, sha256(parsed.signed_part));
+    Pending pending{{Tee::snp, report.format(), now, sha256(parsed.signed_part)}, {}};
+    ResultBuilder& out = pending.out;
     const auto leaf = verify_report(parsed, outcome);
     if (!leaf) {
-        out.add(leaf.error());
-        return std::move(out).finish_unverified(/*only_absences=*/false);
+        pending.fail(leaf.error());
+        return pending;
     }
     out.claims(report);
-    if (outcome.absent) out.add(*outcome.absent);
+    if (outcome.absent) pending.absent(*outcome.absent);
     if (report.product) out.tcb(tcbs_of(report, *report.product));
     if (!policy.names_snp) refuse_tee(out, Tee::snp);
     const auto csp_id =
         *leaf != nullptr ? std::optional<std::string_view>((*leaf)->csp_id) : std::nullopt;
     appraise_snp(out, policy.snp, report, csp_id);
-    appraise_report_data(out, report.report_data, expected);
-    if (*leaf == nullptr) return std::move(out).finish_unverified(out.num_errors() == 1);
+    if (*leaf == nullptr) return pending;
     if (!(*leaf)->crl_checked) {
         out.info("crl.not-given",
                  "no revocation list of AMD is given; the baseline checks one when it is");
     }
     out.grade((*leaf)->grade);
-    return std::move(out).finish_verified((*leaf)->validity.until);
+    pending.until = (*leaf)->validity.until;
+    return pending;
+}
+
+// The quote is what is believed; what the blob shows of the TD must be the same.
+void match_td_quote(Pending& pending, const LocalTdReport& report, const TdReport& quoted) {
+    const std::string_view differs = first_difference(report, quoted);
+    if (pending.failed || differs.empty()) return;
+    pending.out.error(
+        "hcl.td-quote-mismatch",
+        fmt::format("{} of the TDREPORT is not that of the TD quote beside it", differs));
+    pending.failed = true;
 }
 
 }  // namespace
@@ -182,6 +195,22 @@ struct LocalVerifier::Impl {
                                 Time now);
     SnpLeafOutcome leaves_of(const ParsedSnpReport& parsed, const Endorsements& endorsements,
                              const SnpChainOptions& options, Time now);
+    // Everything but what depends on how the evidence came: REPORT_DATA, a paravisor's blob.
+    Pending judge(const ParsedSnpReport& parsed, const Endorsements& endorsements,
+                  const AppraisalPolicy& policy, Time now) {
+        const SnpChainOptions options{policy.snp.require_crl, policy.snp.allow_masked_chip_id};
+        return appraise_report(parsed, leaves_of(parsed, endorsements, options, now), policy, now);
+    }
+    Pending judge(const ParsedQuote& quote, const Endorsements& endorsements,
+                  const AppraisalPolicy& policy, Time now) {
+        return appraise_quote(quote, platform_of(quote, endorsements, now), policy, now);
+    }
+    Pending judge_azure_snp(const AzureEvidence& evidence, const HclBlob& blob,
+                            const Endorsements& endorsements, const AppraisalPolicy& policy,
+                            const Expectations& expected, Time now);
+    Pending judge_azure_tdx(const AzureEvidence& evidence, const HclBlob& blob,
+                            const Endorsements& endorsements, const AppraisalPolicy& policy,
+                            const Expectations& expected, Time now);
 
     TrustAnchors anchors;
     Memory<VerifiedPlatform> platforms{kMaxRememberedPlatforms};
@@ -225,6 +254,55 @@ SnpLeafOutcome LocalVerifier::Impl::leaves_of(const ParsedSnpReport& parsed,
     return outcome;
 }
 
+// -- Azure --
+
+Pending LocalVerifier::Impl::judge_azure_snp(const AzureEvidence& evidence, const HclBlob& blob,
+                                             const Endorsements& endorsements,
+                                             const AppraisalPolicy& policy,
+                                             const Expectations& expected, Time now) {
+    const auto report = parse_snp_report(blob.hardware_report);
+    if (!report || !evidence.td_quote.empty()) {
+        Pending refused{{Tee::snp, "azure-snp-report", now, sha256(blob.hardware_report)}, {}};
+        refused.fail(report ? Error{Errc::hcl_malformed, "a TD quote beside an SNP report"}
+                            : Error{Errc::report_malformed, to_string(report.error())});
+        return refused;
+    }
+    Pending pending = judge(*report, endorsements, policy, now);
+    pending.out.format("azure-" + report->report.format());
+    appraise_azure(pending, evidence, blob, report->report.report_data, policy.snp.azure, expected);
+    return pending;
+}
+
+Pending LocalVerifier::Impl::judge_azure_tdx(const AzureEvidence& evidence, const HclBlob& blob,
+                                             const Endorsements& endorsements,
+                                             const AppraisalPolicy& policy,
+                                             const Expectations& expected, Time now) {
+    const auto report = parse_tdreport(blob.hardware_report);
+    const auto quote = evidence.td_quote.empty()
+                           ? std::nullopt
+                           : std::optional(parse_intel_quote(evidence.td_quote));
+    Pending pending{{Tee::tdx, "azure-tdx", now, sha256(blob.hardware_report)}, {}};
+    if (!report) {
+        pending.fail({Errc::hcl_malformed, "TDREPORT: " + to_string(report.error())});
+    } else if (!quote) {
+        pending.absent("hcl.td-quote-missing",
+                       "no TD quote is given: only its own machine can check a TDREPORT");
+        if (!policy.names_tdx) refuse_tee(pending.out, Tee::tdx);
+    } else if (!*quote || !(*quote)->quote.is_tdx()) {
+        pending.fail({Errc::quote_malformed, *quote ? "the quote beside a TDREPORT is not a TD's"
+                                                    : to_string(quote->error())});
+    } else {
+        pending = judge(**quote, endorsements, policy, now);
+        pending.out.format("azure-" + (*quote)->quote.format());
+        match_td_quote(pending, *report, std::get<TdReport>((*quote)->quote.body));
+    }
+    if (report) {
+        appraise_azure(pending, evidence, blob, report->mac.report_data, policy.tdx.azure,
+                       expected);
+    }
+    return pending;
+}
+
 LocalVerifier::LocalVerifier(TrustAnchors anchors)
     : impl_(std::make_unique<Impl>(std::move(anchors))) {}
 LocalVerifier::~LocalVerifier() = default;
@@ -235,18 +313,46 @@ AttestationResult LocalVerifier::appraise(ByteView quote, const Endorsements& en
     if (should_be_report(quote)) {
         auto report = parse_snp_report(quote);
         if (!report) return refuse_unparsed(Tee::snp, "snp-report", report.error(), quote, now);
-        const SnpChainOptions options{policy.snp.require_crl, policy.snp.allow_masked_chip_id};
-        const SnpLeafOutcome outcome = impl_->leaves_of(*report, endorsements, options, now);
-        return appraise_report(*std::move(report), outcome, policy, expected, now);
+        Pending pending = impl_->judge(*report, endorsements, policy, now);
+        if (!pending.failed) {
+            refuse_bare(pending.out, policy.snp.azure);
+            appraise_snp_report_data(pending.out, report->report, expected);
+        }
+        return std::move(pending).conclude();
     }
     const auto parsed = parse_intel_quote(quote);
     if (parsed) {
-        const PlatformOutcome outcome = impl_->platform_of(*parsed, endorsements, now);
-        return appraise_quote(*parsed, outcome, policy, expected, now);
+        Pending pending = impl_->judge(*parsed, endorsements, policy, now);
+        if (!pending.failed) {
+            if (parsed->quote.is_tdx()) refuse_bare(pending.out, policy.tdx.azure);
+            appraise_report_data(pending.out, parsed->quote.report_data(), expected);
+        }
+        return std::move(pending).conclude();
     }
     const bool tdx = quote.size() > 4 && quote[4] == kTeeTypeTdx;
     return refuse_unparsed(tdx ? Tee::tdx : Tee::sgx, tdx ? "tdx-quote" : "sgx-quote",
                            parsed.error(), quote, now);
+}
+
+AttestationResult LocalVerifier::appraise(const AzureEvidence& evidence,
+                                          const Endorsements& endorsements,
+                                          const AppraisalPolicy& policy,
+                                          const Expectations& expected, Time now) {
+    const auto blob = parse_hcl_blob(evidence.hcl_blob);
+    if (!blob) {
+        // Which TEE's findings these are, the evidence beside the blob tells.
+        const bool tdx = !evidence.td_quote.empty();
+        Pending refused{{tdx ? Tee::tdx : Tee::snp, tdx ? "azure-tdx" : "azure-snp-report", now,
+                         sha256(evidence.hcl_blob)},
+                        {}};
+        refused.fail({Errc::hcl_malformed, to_string(blob.error())});
+        return std::move(refused).conclude();
+    }
+    Pending pending =
+        blob->report_type == HclReportType::snp
+            ? impl_->judge_azure_snp(evidence, *blob, endorsements, policy, expected, now)
+            : impl_->judge_azure_tdx(evidence, *blob, endorsements, policy, expected, now);
+    return std::move(pending).conclude();
 }
 
 }  // namespace attestd

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "quote/azure/azure_evidence.h"
 #include "quote/base/time.h"
 #include "quote/platform/evidence.h"
 #include "verifier/endorsements.h"
@@ -19,6 +20,10 @@ namespace attestd {
 /// What the caller knows that the evidence must say.
 struct Expectations {
     std::optional<ReportData> report_data;  ///< compared over all 64 bytes, in constant time
+    /// What a vTPM's quote must carry, in its exact length; `report_data` when not given.
+    std::optional<Bytes> nonce{};
+    /// The report was made by an SVSM and binds these bytes together with `report_data`.
+    std::optional<Bytes> service_manifest{};
 };
 
 class LocalVerifier final {
@@ -32,6 +37,13 @@ class LocalVerifier final {
     /// then appraises its claims by `policy`. Never throws on input; every failure is a finding.
     /// Remembers what it verified, keyed by the exact bytes. One thread at a time.
     [[nodiscard]] AttestationResult appraise(ByteView quote, const Endorsements& endorsements,
+                                             const AppraisalPolicy& policy,
+                                             const Expectations& expected, Time now);
+
+    /// The same for evidence of an Azure confidential VM: the hardware's report or quote, and what
+    /// the paravisor and its vTPM put around it.
+    [[nodiscard]] AttestationResult appraise(const AzureEvidence& evidence,
+                                             const Endorsements& endorsements,
                                              const AppraisalPolicy& policy,
                                              const Expectations& expected, Time now);
 

@@ -145,6 +145,7 @@ Result<SnpPolicy> parse_snp(Members in, PolicyStrictness strictness) {
     ATTESTD_CHECK(in.reference("image_id", out.image_id, false));
     ATTESTD_CHECK(in.reference("chip_id", out.chip_id, false));
     ATTESTD_CHECK(in.values("denied_chip_ids", out.denied_chip_ids));
+    ATTESTD_CHECK(parse_azure(in, strictness, out.azure));
     ATTESTD_CHECK(in.finish());
     return out;
 }

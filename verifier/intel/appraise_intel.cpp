@@ -63,6 +63,10 @@ Time appraise_status(ResultBuilder& out, const IntelTcbPolicy& policy, std::stri
 
 void appraise_report_data(ResultBuilder& out, const ReportData& value,
                           const Expectations& expected) {
+    if (expected.service_manifest) {
+        out.error("svsm.evidence",
+                  "a service manifest is expected, and no SVSM makes evidence of this kind");
+    }
     if (!expected.report_data || equal_constant_time(value, *expected.report_data)) return;
     out.error(
         "report-data.mismatch",

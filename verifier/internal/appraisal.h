@@ -39,6 +39,11 @@ void appraise_reference(ResultBuilder& out, std::string_view name,
 void appraise_report_data(ResultBuilder& out, const ReportData& value,
                           const Expectations& expected);
 
+/// The same for a report that may have been made by an SVSM: where a service manifest is expected,
+/// REPORT_DATA is SHA-512 over nonce and manifest, and VMPL is 0.
+void appraise_snp_report_data(ResultBuilder& out, const SnpReport& report,
+                              const Expectations& expected);
+
 /// What the policies about Intel evidence share: status, advisories, evaluation number. `judgement`
 /// is null when no TCB level fits. Returns until when the acceptance may last (grace), or
 /// Time::max().

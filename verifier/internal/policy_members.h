@@ -150,6 +150,9 @@ class Members final {
 [[nodiscard]] Result<void> status_text(const JsonValue& value, const std::string& text);
 [[nodiscard]] Result<void> product_text(const JsonValue& value, const std::string& text);
 
+/// The "azure" member of `in`, the object around it.
+[[nodiscard]] Result<void> parse_azure(Members& in, PolicyStrictness strictness, AzurePolicy& out);
+
 /// The "snp" member of a policy.
 [[nodiscard]] Result<SnpPolicy> parse_snp(Members in, PolicyStrictness strictness);
 

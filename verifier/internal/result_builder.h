@@ -32,6 +32,8 @@ class ResultBuilder final {
 
     void tcb(TcbState state) { result_.tcb_ = std::move(state); }
     void claims(Claims claims) { result_.claims_ = std::move(claims); }
+    void azure(std::shared_ptr<const AzureClaims> claims) { result_.azure_ = std::move(claims); }
+    void format(std::string format) { result_.format_ = std::move(format); }
     void grade(Grade grade) { result_.grade_ = grade; }
 
     [[nodiscard]] std::size_t num_errors() const noexcept {

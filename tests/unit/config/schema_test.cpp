@@ -75,6 +75,7 @@ json full_policy() {
          {"measurement", "host_data", "id_key_digest", "author_key_digest", "csp_ids"})
         snp[key] = any;
     snp["min_tcb"] = {{"Milan", {{"all", json::object()}}}};
+    for (json* tee : {&tdx, &snp}) (*tee)["azure"] = {{"pcrs", {{"0", any}}}};
     return json{{"tdx", tdx}, {"snp", snp}, {"sgx", {{"mrenclave", any}, {"mrsigner", any}}}};
 }
 
@@ -137,6 +138,9 @@ TEST_CASE("appraisal.schema.json names exactly the keys that the policy's parser
                                            {"/snp", "/$defs/snp"},
                                            {"/sgx", "/$defs/sgx"},
                                            {"/snp/min_tcb/Milan", "/$defs/product_minimum"},
+                                           {"/snp/azure", "/$defs/azure"},
+                                           {"/tdx/azure", "/$defs/azure"},
+                                           {"/tdx/azure/pcrs", "/$defs/pcrs"},
                                            {"/snp/min_tcb/Milan/all", "/$defs/minimum"}}));
     INFO(row.place);
     json policy = full_policy();
