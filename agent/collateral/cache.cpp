@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,31 @@ constexpr const char* kLockFile = ".lock";
 constexpr std::size_t kMaxFileLen = std::size_t{2} << 20;
 constexpr std::size_t kMaxFiles = 4096;
 constexpr unsigned kFileMode = 0644;  // what vendors sign is public
+
+constexpr unsigned kLockMode = 0600;  // nobody else may hold it
+
+// What root makes in another user's folder is that user's: the daemon must be able to go on with
+// what an administrator has fetched.
+Result<void> give_to_owner_of(const Fd& parent, const Fd& made, const std::string& what) {
+    struct stat of_parent {};
+    if (::geteuid() != 0) return {};
+    if (::fstat(parent.get(), &of_parent) != 0 ||
+        ::fchown(made.get(), of_parent.st_uid, of_parent.st_gid) != 0)
+        return fail_errno(errno, what);
+    return {};
+}
+
+// Opens a folder; one that was not there is made, and belongs to its parent's owner.
+Result<Fd> open_or_make(const std::filesystem::path& folder) {
+    std::error_code ec;
+    const bool is_new = std::filesystem::create_directories(folder, ec);
+    if (ec) return fail_errno(ec.value(), "collateral cache " + folder.string());
+    ATTESTD_TRY(Fd dir, open_file(folder, O_RDONLY | O_DIRECTORY));
+    if (!is_new) return dir;
+    ATTESTD_TRY(const Fd parent, open_file(folder.parent_path(), O_RDONLY | O_DIRECTORY));
+    ATTESTD_CHECK(give_to_owner_of(parent, dir, folder.string()));
+    return dir;
+}
 
 std::string where(const std::filesystem::path& path, const std::string& file) {
     return (path / file).string();
@@ -37,11 +63,11 @@ Result<void> check_pck_certificate(const PckCertificateId& id, const Endorsement
 
 Result<CollateralCache> CollateralCache::open(const std::filesystem::path& path, Kind kind,
                                               TrustAnchors anchors) {
+    ATTESTD_TRY(Fd dir, open_or_make(std::filesystem::absolute(path)));
     const std::filesystem::path folder = kind == Kind::test ? path / "test" : path;
-    std::error_code ec;
-    std::filesystem::create_directories(folder, ec);
-    if (ec) return fail_errno(ec.value(), "collateral cache " + folder.string());
-    ATTESTD_TRY(Fd dir, open_file(folder, O_RDONLY | O_DIRECTORY));
+    if (kind == Kind::test) {
+        ATTESTD_TRY(dir, open_or_make(std::filesystem::absolute(folder)));
+    }
     CollateralCache cache(folder, std::move(dir), std::move(anchors));
     ATTESTD_CHECK(cache.reread());
     return cache;
@@ -62,7 +88,8 @@ Result<void> CollateralCache::write_floors() {
 }
 
 Result<Fd> CollateralCache::lock() const {
-    ATTESTD_TRY(Fd fd, open_at(dir_, kLockFile, O_RDWR | O_CREAT, kFileMode));
+    ATTESTD_TRY(Fd fd, open_at(dir_, kLockFile, O_RDONLY | O_CREAT, kLockMode));
+    ATTESTD_CHECK(give_to_owner_of(dir_, fd, where(path_, kLockFile)));
     int done = 0;
     do done = ::flock(fd.get(), LOCK_EX);
     while (done != 0 && errno == EINTR);

@@ -1,6 +1,9 @@
 // The cache: verified when stored, verified when loaded, never older than what was seen.
 #include "agent/collateral/cache.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "agent/collateral/needs.h"
@@ -190,6 +193,19 @@ TEST_CASE("cache: endorsements from elsewhere raise the floor and are held again
     REQUIRE_OK(cache.admit(endorsements("current"), {}, kNow));
     REQUIRE_ERRC(Errc::crl_rollback, cache.admit(endorsements("older"), {}, kNow));
     REQUIRE_ERRC(Errc::crl_rollback, rig.open().admit(endorsements("older"), {}, kNow));
+}
+
+TEST_CASE("cache: what root makes in another user's folder is that user's", "[collateral][cache]") {
+    if (::geteuid() != 0) ATTESTD_SKIP("only root can give a folder away");
+    CacheRig rig;
+    constexpr uid_t kOther = 12345;
+    REQUIRE(::chown(rig.dir.path().c_str(), kOther, kOther) == 0);
+    REQUIRE_OK(rig.open().store(kTcb, rig.served(kTcb), {}, kNow));
+    for (const char* const made : {"cache", "cache/.lock"}) {
+        struct stat st {};
+        REQUIRE(::stat((rig.dir / made).c_str(), &st) == 0);
+        CHECK(st.st_uid == kOther);
+    }
 }
 
 TEST_CASE("cache: AMD's leaf and list are checked by the issuers beside them",
