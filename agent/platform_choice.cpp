@@ -1,17 +1,49 @@
 #include "agent/platform_choice.h"
 
+#include "agent/log.h"
 #include "agent/platform/external.h"
+#include "quote/platform/guest_platform.h"
+#include "quote/platform/host.h"
 
 namespace attestd {
+namespace {
+
+GuestInterface interface_of(PlatformType type) noexcept {
+    switch (type) {
+        case PlatformType::configfs_tsm:
+            return GuestInterface::configfs_tsm;
+        case PlatformType::sev_guest:
+            return GuestInterface::sev_guest;
+        case PlatformType::tdx_guest:
+            return GuestInterface::tdx_guest;
+        case PlatformType::automatic:
+        case PlatformType::external:
+            break;
+    }
+    return GuestInterface::none;
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Platform>> make_platform(const PlatformConfig& config) {
     if (config.type == PlatformType::external) {
         return std::make_unique<ExternalPlatform>(config.socket.string());
     }
-    return fail(Errc::platform_unsupported,
-                "platform \"auto\" finds no evidence interface that this build supports; "
-                "\"external\" names "
-                "a plug-in's socket");
+    GuestInterface interface = interface_of(config.type);
+    if (config.type == PlatformType::automatic) {
+        const Detection found = detect(host_system(), host_cpuid());
+        if (found.use == GuestInterface::none) {
+            return fail(Errc::platform_unsupported,
+                        "platform \"auto\": " + found.why + " (attestctl doctor tells more)");
+        }
+        interface = found.use;
+    }
+    GuestOptions options{config.vmpl, "attestd-", [](std::size_t num_left) {
+                             log_event(LogLevel::warn, "platform.leftovers",
+                                       {{"removed", std::to_string(num_left)},
+                                        {"why", "an earlier attestd was killed during a request"}});
+                         }};
+    return make_guest_platform(host_system(), interface, options);
 }
 
 }  // namespace attestd

@@ -26,11 +26,12 @@ struct LoadedFile {
     friend bool operator==(const LoadedFile&, const LoadedFile&) = default;
 };
 
-enum class PlatformType : std::uint8_t { automatic, external };
+enum class PlatformType : std::uint8_t { automatic, configfs_tsm, sev_guest, tdx_guest, external };
 
 struct PlatformConfig {
     PlatformType type = PlatformType::automatic;
-    std::filesystem::path socket;  ///< of an external one
+    std::filesystem::path socket;       ///< of an external one
+    std::optional<std::uint32_t> vmpl;  ///< of SNP reports, 0 to 3; not given: the guest's own
 
     friend bool operator==(const PlatformConfig&, const PlatformConfig&) = default;
 };

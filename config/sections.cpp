@@ -14,8 +14,7 @@ namespace {
 
 // Types that the design names and this build does not have: refused in these words, not as a typing
 // error.
-constexpr std::array<std::string_view, 4> kLaterPlatforms{"configfs_tsm", "sev_guest", "tdx_guest",
-                                                          "azure_vtpm"};
+constexpr std::array<std::string_view, 1> kLaterPlatforms{"azure_vtpm"};
 constexpr std::array<std::string_view, 5> kLaterVerifiers{"kbs", "ita", "maa", "veraison",
                                                           "external"};
 constexpr std::array<std::string_view, 4> kLaterSources{"kbs", "vault", "credential", "external"};
@@ -103,6 +102,28 @@ Result<RateLimit> rate_or(JsonObject& limits, std::string_view key, std::string_
     return RateLimit{rate / seconds, static_cast<double>(burst)};
 }
 
+std::optional<PlatformType> platform_type_named(std::string_view name) {
+    constexpr std::array<std::pair<std::string_view, PlatformType>, 5> kTypes{
+        {{"auto", PlatformType::automatic},
+         {"configfs_tsm", PlatformType::configfs_tsm},
+         {"sev_guest", PlatformType::sev_guest},
+         {"tdx_guest", PlatformType::tdx_guest},
+         {"external", PlatformType::external}}};
+    for (const auto& [known, type] : kTypes) {
+        if (known == name) return type;
+    }
+    return std::nullopt;
+}
+
+// The VMPL of reports: a member's name differs, because configfs calls it a privilege level.
+Result<std::optional<std::uint32_t>> level_or_none(JsonObject& members, std::string_view key) {
+    constexpr std::uint32_t kMaxVmpl = 3;
+    const auto value = members.optional(key);
+    if (!value) return std::nullopt;
+    ATTESTD_TRY(const std::int64_t level, value->integer(0, kMaxVmpl));
+    return static_cast<std::uint32_t>(level);
+}
+
 }  // namespace
 
 Result<PlatformConfig> load_platform(const MaybeValue& value) {
@@ -111,12 +132,22 @@ Result<PlatformConfig> load_platform(const MaybeValue& value) {
     ATTESTD_TRY(JsonObject members, value->object());
     ATTESTD_TRY(const JsonValue type_value, members.required("type"));
     ATTESTD_TRY(const std::string type, type_value.text());
-    if (type == "external") {
-        platform.type = PlatformType::external;
+    const auto named = platform_type_named(type);
+    if (!named) {
+        return fail_type(
+            type_value, type, kLaterPlatforms,
+            "\"auto\", \"configfs_tsm\", \"sev_guest\", \"tdx_guest\" and \"external\"");
+    }
+    platform.type = *named;
+    if (*named == PlatformType::external) {
         ATTESTD_TRY(const JsonValue socket, members.required("socket"));
         ATTESTD_TRY(platform.socket, path_of(socket));
-    } else if (type != "auto") {
-        return fail_type(type_value, type, kLaterPlatforms, "\"auto\" and \"external\"");
+    }
+    if (*named == PlatformType::configfs_tsm) {
+        ATTESTD_TRY(platform.vmpl, level_or_none(members, "privlevel"));
+    }
+    if (*named == PlatformType::sev_guest) {
+        ATTESTD_TRY(platform.vmpl, level_or_none(members, "vmpl"));
     }
     ATTESTD_CHECK(members.finish());
     return platform;

@@ -2,17 +2,45 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "agent/platform/external.h"
+#include "quote/platform/guest_platform.h"
+#include "quote/platform/host.h"
 
 namespace attestd::cli {
+namespace {
+
+std::optional<GuestInterface> interface_named(std::string_view name) noexcept {
+    for (const auto known :
+         {GuestInterface::configfs_tsm, GuestInterface::sev_guest, GuestInterface::tdx_guest}) {
+        if (interface_name(known) == name) return known;
+    }
+    return std::nullopt;
+}
+
+// Entries of its own: the daemon's are never touched, and this one's not by the daemon.
+std::unique_ptr<Platform> guest_platform(GuestInterface interface) {
+    return make_guest_platform(host_system(), interface, {std::nullopt, "attestctl-"});
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Platform>> make_platform(const std::string& text) {
     constexpr std::string_view kExternal = "external:";
     if (text.starts_with(kExternal) && text.size() > kExternal.size()) {
         return std::make_unique<ExternalPlatform>(text.substr(kExternal.size()));
     }
-    return fail(Errc::bad_usage,
-                fmt::format("--platform {}: external:/path/to/socket is expected", text));
+    if (text.starts_with('/') || text.starts_with("./"))
+        return std::make_unique<ExternalPlatform>(text);
+    if (const auto interface = interface_named(text)) return guest_platform(*interface);
+    if (text == "auto") {
+        const Detection found = detect(host_system(), host_cpuid());
+        if (found.use != GuestInterface::none) return guest_platform(found.use);
+        return fail(Errc::platform_unsupported,
+                    found.why + "; attestctl doctor tells what was looked at");
+    }
+    return fail(Errc::bad_usage, fmt::format("--platform {}: {}", text, kPlatformHelp));
 }
 
 }  // namespace attestd::cli

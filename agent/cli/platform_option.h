@@ -9,9 +9,12 @@
 
 namespace attestd::cli {
 
-inline constexpr const char* kPlatformHelp = "where evidence comes from: external:/path/to/socket";
+inline constexpr const char* kPlatformHelp =
+    "where evidence comes from: auto, configfs_tsm, sev_guest, tdx_guest, or a plug-in's socket as "
+    "/path or external:/path";
 
-/// The platform that `text` names. Errc::bad_usage.
+/// The platform that `text` names. Errc::bad_usage; Errc::platform_unsupported when "auto" finds
+/// none.
 [[nodiscard]] Result<std::unique_ptr<Platform>> make_platform(const std::string& text);
 
 }  // namespace attestd::cli

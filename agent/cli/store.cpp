@@ -271,8 +271,10 @@ void add_store_command(CLI::App& app, Action& chosen) {
                          "with --store: open it with this private key (PEM)")
             ->needs(folder);
         command
-            ->add_option("--platform", options->platform,
-                         "with --store: open it with this platform's key, external:/path/to/socket")
+            ->add_option(
+                "--platform", options->platform,
+                "with --store: open it with this platform's key: sev_guest, or a plug-in's "
+                "socket as external:/path")
             ->needs(folder);
         command
             ->add_flag("--measured-image", options->measured_image,

@@ -2,10 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "quote/amd/snp_report.h"
 #include "quote/base/encoding.h"
 #include "quote/base/json.h"
-#include "quote/intel/quote.h"
 
 namespace attestd {
 namespace {
@@ -92,17 +90,6 @@ std::string to_json(const EvidenceDocument& document) {
     for (const Bytes& one : evidence.endorsements) out["endorsements"].push_back(to_base64(one));
     if (!evidence.event_log.empty()) out["event_log"] = to_base64(evidence.event_log);
     return out.dump();
-}
-
-Result<ReportData> report_data_of(const Evidence& evidence) {
-    if (evidence.tee == Tee::snp) {
-        ATTESTD_TRY(const ParsedSnpReport parsed, parse_snp_report(evidence.quote));
-        return parsed.report.report_data;
-    }
-    ATTESTD_TRY(const ParsedQuote parsed, parse_intel_quote(evidence.quote));
-    if (!parsed.quote.is_tdx())
-        return fail(Errc::unsupported_type, "an SGX quote in place of a TDX one");
-    return parsed.quote.report_data();
 }
 
 }  // namespace attestd

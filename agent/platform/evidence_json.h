@@ -33,7 +33,4 @@ struct EvidenceDocument {
 /// attestd's answer on one line.
 [[nodiscard]] std::string to_json(const EvidenceDocument& document);
 
-/// The report data that the evidence itself carries, read by the parser of its format.
-[[nodiscard]] Result<ReportData> report_data_of(const Evidence& evidence);
-
 }  // namespace attestd

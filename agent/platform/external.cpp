@@ -6,6 +6,7 @@
 #include "agent/platform/internal/key_answer.h"
 #include "quote/base/encoding.h"
 #include "quote/base/json.h"
+#include "quote/platform/echo.h"
 
 namespace attestd {
 namespace {
@@ -31,18 +32,6 @@ Error refusal(const UnixResponseHead& head, ByteView body, const std::string& wh
     const Errc errc = code == errc_name(Errc::platform_unsupported) ? Errc::platform_unsupported
                                                                     : Errc::platform_failed;
     return {errc, fmt::format("{}, {}: {}", status, code, text_of("detail"))};
-}
-
-Result<void> check_echo(const Evidence& evidence, const ReportData& asked) {
-    const auto echoed = report_data_of(evidence);
-    if (!echoed) {
-        return fail(Errc::platform_failed,
-                    fmt::format("the evidence is no {} evidence: {}", tee_name(evidence.tee),
-                                echoed.error().detail));
-    }
-    if (*echoed != asked)
-        return fail(Errc::platform_wrong_echo, "the evidence has other report data");
-    return {};
 }
 
 // tcb_version travels as its eight bytes stand in a report, in hex: no reader has to know a byte

@@ -1,0 +1,33 @@
+#include "quote/platform/echo.h"
+
+#include <fmt/format.h>
+
+#include "quote/amd/snp_report.h"
+#include "quote/intel/quote.h"
+
+namespace attestd {
+
+Result<ReportData> report_data_of(const Evidence& evidence) {
+    if (evidence.tee == Tee::snp) {
+        ATTESTD_TRY(const ParsedSnpReport parsed, parse_snp_report(evidence.quote));
+        return parsed.report.report_data;
+    }
+    ATTESTD_TRY(const ParsedQuote parsed, parse_intel_quote(evidence.quote));
+    if (!parsed.quote.is_tdx())
+        return fail(Errc::unsupported_type, "an SGX quote in place of a TDX one");
+    return parsed.quote.report_data();
+}
+
+Result<void> check_echo(const Evidence& evidence, const ReportData& asked) {
+    const auto echoed = report_data_of(evidence);
+    if (!echoed) {
+        return fail(Errc::platform_failed,
+                    fmt::format("the evidence is no {} evidence: {}", tee_name(evidence.tee),
+                                echoed.error().detail));
+    }
+    if (*echoed != asked)
+        return fail(Errc::platform_wrong_echo, "the evidence has other report data");
+    return {};
+}
+
+}  // namespace attestd

@@ -1,0 +1,123 @@
+#include "quote/platform/tdx_guest.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "quote/base/digest.h"
+#include "quote/intel/tdreport.h"
+
+namespace attestd {
+namespace {
+
+constexpr std::uint32_t kGetReport0 = 0xc4405401;  // _IOWR('T', 1, 64 + 1024 bytes)
+constexpr const char* kMeasurements = "/sys/devices/virtual/misc/tdx_guest/measurements";
+constexpr unsigned kNumRtmrs = 4, kFirstOfOurs = 2;
+
+tl::unexpected<Error> fail_open(int error) {
+    const std::string what = fmt::format("open {}: {}", kTdxGuestDevice, errno_words(error));
+    if (error == ENOENT || error == ENOTDIR)
+        return fail(Errc::not_found, what + ": modprobe tdx_guest, on a kernel that has it");
+    if (error == EACCES || error == EPERM) {
+        return fail(Errc::access_denied,
+                    what +
+                        ": chgrp attestd /dev/tdx_guest; chmod 0660 /dev/tdx_guest, and "
+                        "DeviceAllow= in the unit");
+    }
+    return fail(Errc::platform_failed, what);
+}
+
+std::string rtmr_path(unsigned index) {
+    return fmt::format("{}/rtmr{}:sha384", kMeasurements, index);
+}
+
+tl::unexpected<Error> fail_rtmr(int error, std::string_view step, unsigned index) {
+    const std::string what = fmt::format("{} {}: {}", step, rtmr_path(index), errno_words(error));
+    if (error == ENOENT || error == ENOTDIR) {
+        return fail(Errc::platform_unsupported,
+                    what + ": run-time extension takes Linux 6.16 and the tdx_guest module");
+    }
+    if (error == EACCES || error == EPERM || error == EROFS) {
+        return fail(Errc::access_denied,
+                    what + ": root writes it; the unit's ReadWritePaths= must name " +
+                        std::string(kMeasurements));
+    }
+    return fail(Errc::platform_failed, what);
+}
+
+}  // namespace
+
+Result<Evidence> TdxGuest::collect(const ReportData& /*report_data*/, Deadline /*deadline*/) {
+    return fail(Errc::platform_unsupported,
+                "tdx_guest: the device gives a TDREPORT, which nobody else can verify, and this "
+                "build has no client of the vsock quote service yet: use configfs_tsm (Linux 6.7)");
+}
+
+Result<Secret> TdxGuest::derive_key(const DerivedKeyRequest& /*request*/, Deadline /*deadline*/) {
+    return fail(Errc::platform_unsupported,
+                "tdx_guest: TDX has no keys derived from the launch measurement");
+}
+
+Result<Bytes> TdxGuest::tdreport(const ReportData& report_data) {
+    const auto device = open_file(system_, kTdxGuestDevice, O_RDWR);
+    if (!device) return fail_open(device.error().value);
+    const auto info = system_.stat(device->get());
+    if (!info || !info->is_character_device) {
+        return fail(Errc::platform_failed,
+                    fmt::format("{}: is not a character device: somebody put something else there",
+                                kTdxGuestDevice));
+    }
+    ByteArray<sizeof(ReportData) + kTdReportLen> block{};
+    std::copy(report_data.begin(), report_data.end(), block.begin());
+    const std::string step = fmt::format("ioctl {} TDX_CMD_GET_REPORT0", kTdxGuestDevice);
+    if (const auto called = system_.ioctl(device->get(), kGetReport0, block); !called) {
+        const int error = called.error().value;
+        const char* const mend =
+            error == ENOTTY ? ": an out-of-tree driver is not supported; use Linux 6.7" : "";
+        return fail(Errc::platform_failed, fmt::format("{}: {}{}", step, errno_words(error), mend));
+    }
+    Bytes report = to_bytes(ByteView(block).subspan(sizeof(ReportData)));
+    const auto parsed = parse_tdreport(report);
+    if (!parsed) return fail(Errc::platform_failed, step + ": " + parsed.error().detail);
+    if (parsed->mac.report_data != report_data)
+        return fail(Errc::platform_wrong_echo, step + ": the report has other report data");
+    return report;
+}
+
+Result<RtmrValue> read_rtmr(System& system, unsigned index) {
+    if (index >= kNumRtmrs) return fail(Errc::bad_value, fmt::format("there is no RTMR{}", index));
+    const auto bytes = read_path(system, rtmr_path(index), sizeof(RtmrValue));
+    if (!bytes) return fail_rtmr(bytes.error().value, "read", index);
+    RtmrValue value{};
+    if (bytes->size() != value.size()) {
+        return fail(Errc::platform_failed, fmt::format("read {}: {} bytes, 48 are expected",
+                                                       rtmr_path(index), bytes->size()));
+    }
+    std::copy(bytes->begin(), bytes->end(), value.begin());
+    return value;
+}
+
+Result<RtmrChange> extend_rtmr(System& system, unsigned index, const RtmrValue& digest) {
+    if (index < kFirstOfOurs)
+        return fail(Errc::bad_value, fmt::format("RTMR{} is firmware's to extend", index));
+    ATTESTD_TRY(const RtmrValue before, read_rtmr(system, index));
+    {
+        const auto file = open_file(system, rtmr_path(index), O_WRONLY);
+        if (!file) return fail_rtmr(file.error().value, "open", index);
+        const auto written = system.write(file->get(), digest);
+        if (!written) return fail_rtmr(written.error().value, "write", index);
+        if (*written != digest.size()) return fail_rtmr(EIO, "write", index);
+    }
+    ATTESTD_TRY(const RtmrValue after, read_rtmr(system, index));
+    if (after != sha384({ByteView(before), ByteView(digest)})) {
+        return fail(Errc::platform_failed,
+                    fmt::format("{}: another process extended it meanwhile: read the logs again, "
+                                "do not repeat",
+                                rtmr_path(index)));
+    }
+    return RtmrChange{before, after};
+}
+
+}  // namespace attestd
