@@ -99,7 +99,7 @@ Plan plan_collateral(ByteView json) {
         for (std::size_t i = 0; i < member.key.size(); ++i) {
             for (std::size_t bit = 0; bit < 7; ++bit) {  // bit 7 would be no UTF-8
                 const char c = static_cast<char>(member.key[i] ^ (1 << bit));
-                if (c >= 0x20 && c != 0x7f && c != '"' && c != '\\')
+                if (c >= 0x20 && c != '"' && c != '\\')
                     plan.unsigned_bits[8 * (member.key_at + i) + bit] =
                         "the name of a member that may be left out";
             }

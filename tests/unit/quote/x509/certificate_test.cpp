@@ -3,51 +3,19 @@
 
 #include <openssl/x509.h>
 
-#include <ctime>
-
 #include "tests/support/catch.h"
 #include "tests/support/forge/intel_forge.h"
 #include "tests/support/mutations.h"
 #include "tests/unit/forge/openssl_reader.h"
 #include "tests/unit/quote/x509/recorded.h"
+#include "tests/unit/quote/x509/reference.h"
 
 namespace attestd {
 namespace {
 
 namespace fder = forge::der;
-
-const Time kNow = make_time(2026, 11, 22, 8, 0, 0, "now").value();
-
-const forge::IntelHierarchy& intel() {
-    static const forge::IntelHierarchy made(forge::shared_intel_keys(),
-                                            forge::IntelValidity::around(kNow));
-    return made;
-}
-
-template <class T>
-Bytes written(const T* object, int (*i2d)(const T*, unsigned char**)) {
-    Bytes out(static_cast<std::size_t>(i2d(object, nullptr)));
-    unsigned char* at = out.data();
-    i2d(object, &at);
-    return out;
-}
-
-Time time_of(const ASN1_TIME* time) {
-    std::tm tm{};
-    REQUIRE(ASN1_TIME_to_tm(time, &tm) == 1);
-    return make_time(tm.tm_year + 1900, static_cast<unsigned>(tm.tm_mon + 1),
-                     static_cast<unsigned>(tm.tm_mday), static_cast<unsigned>(tm.tm_hour),
-                     static_cast<unsigned>(tm.tm_min), static_cast<unsigned>(tm.tm_sec), "time")
-        .value();
-}
-
-// Without leading zeros, but zero is one byte: as ours are.
-Bytes magnitude(const ASN1_INTEGER* number) {
-    const std::unique_ptr<BIGNUM, Free<BN_free>> bn(ASN1_INTEGER_to_BN(number, nullptr));
-    Bytes out(static_cast<std::size_t>(std::max(1, BN_num_bytes(bn.get()))));
-    BN_bn2bin(bn.get(), out.data());
-    return out;
-}
+using test::intel;
+using test::kNow;
 
 void compare_extensions(const Certificate& ours, const X509* theirs) {
     REQUIRE(ours.extensions().size() == static_cast<std::size_t>(X509_get_ext_count(theirs)));
@@ -72,16 +40,17 @@ void compare(const test::NamedDer& given) {
     X509* const theirs = owned.get();
     CHECK(equal(ours->der(), given.der));
     CHECK(equal(ours->subject().der,
-                written<X509_NAME>(X509_get_subject_name(theirs), i2d_X509_NAME)));
-    CHECK(
-        equal(ours->issuer().der, written<X509_NAME>(X509_get_issuer_name(theirs), i2d_X509_NAME)));
+                test::written<X509_NAME>(X509_get_subject_name(theirs), i2d_X509_NAME)));
+    CHECK(equal(ours->issuer().der,
+                test::written<X509_NAME>(X509_get_issuer_name(theirs), i2d_X509_NAME)));
     CHECK(ours->subject().common_name == test::subject_part(theirs, NID_commonName));
     CHECK(ours->subject().organization == test::subject_part(theirs, NID_organizationName));
     CHECK(ours->subject().country == test::subject_part(theirs, NID_countryName));
-    CHECK(equal(ours->serial(), magnitude(X509_get0_serialNumber(theirs))));
-    CHECK(ours->validity().from == time_of(X509_get0_notBefore(theirs)));
-    CHECK(ours->validity().until == time_of(X509_get0_notAfter(theirs)));
-    CHECK(equal(ours->spki(), written<X509_PUBKEY>(X509_get_X509_PUBKEY(theirs), i2d_X509_PUBKEY)));
+    CHECK(equal(ours->serial(), test::magnitude(X509_get0_serialNumber(theirs))));
+    CHECK(ours->validity().from == test::time_of(X509_get0_notBefore(theirs)));
+    CHECK(ours->validity().until == test::time_of(X509_get0_notAfter(theirs)));
+    CHECK(equal(ours->spki(),
+                test::written<X509_PUBKEY>(X509_get_X509_PUBKEY(theirs), i2d_X509_PUBKEY)));
     Bytes tbs(static_cast<std::size_t>(i2d_re_X509_tbs(theirs, nullptr)));
     unsigned char* at = tbs.data();
     i2d_re_X509_tbs(theirs, &at);

@@ -3,44 +3,22 @@
 
 #include <openssl/x509.h>
 
-#include <ctime>
-
 #include "quote/x509/certificate.h"
 #include "tests/support/catch.h"
 #include "tests/support/forge/intel_forge.h"
 #include "tests/support/mutations.h"
 #include "tests/unit/forge/openssl_reader.h"
 #include "tests/unit/quote/x509/recorded.h"
+#include "tests/unit/quote/x509/reference.h"
 
 namespace attestd {
 namespace {
 
 namespace fder = forge::der;
+using test::intel;
+using test::kNow;
 
-const Time kNow = make_time(2026, 11, 22, 8, 0, 0, "now").value();
 const Window kMonth{kNow, kNow + std::chrono::days(30)};
-
-const forge::IntelHierarchy& intel() {
-    static const forge::IntelHierarchy made(forge::shared_intel_keys(),
-                                            forge::IntelValidity::around(kNow));
-    return made;
-}
-
-Time time_of(const ASN1_TIME* time) {
-    std::tm tm{};
-    REQUIRE(ASN1_TIME_to_tm(time, &tm) == 1);
-    return make_time(tm.tm_year + 1900, static_cast<unsigned>(tm.tm_mon + 1),
-                     static_cast<unsigned>(tm.tm_mday), static_cast<unsigned>(tm.tm_hour),
-                     static_cast<unsigned>(tm.tm_min), static_cast<unsigned>(tm.tm_sec), "time")
-        .value();
-}
-
-Bytes magnitude(const ASN1_INTEGER* number) {
-    const std::unique_ptr<BIGNUM, Free<BN_free>> bn(ASN1_INTEGER_to_BN(number, nullptr));
-    Bytes out(static_cast<std::size_t>(std::max(1, BN_num_bytes(bn.get()))));
-    BN_bn2bin(bn.get(), out.data());
-    return out;
-}
 
 void compare(const test::NamedDer& given) {
     INFO(given.name);
@@ -48,18 +26,16 @@ void compare(const test::NamedDer& given) {
     REQUIRE_OK(ours);
     const test::X509CrlPtr theirs = test::read_crl(given.der);
     REQUIRE(theirs);
-    unsigned char* name = nullptr;
-    const int name_len = i2d_X509_NAME(X509_CRL_get_issuer(theirs.get()), &name);
-    CHECK(equal(ours->issuer().der, {name, static_cast<std::size_t>(name_len)}));
-    OPENSSL_free(name);
-    CHECK(ours->validity().from == time_of(X509_CRL_get0_lastUpdate(theirs.get())));
-    CHECK(ours->validity().until == time_of(X509_CRL_get0_nextUpdate(theirs.get())));
+    CHECK(equal(ours->issuer().der,
+                test::written<X509_NAME>(X509_CRL_get_issuer(theirs.get()), i2d_X509_NAME)));
+    CHECK(ours->validity().from == test::time_of(X509_CRL_get0_lastUpdate(theirs.get())));
+    CHECK(ours->validity().until == test::time_of(X509_CRL_get0_nextUpdate(theirs.get())));
     STACK_OF(X509_REVOKED)* const revoked = X509_CRL_get_REVOKED(theirs.get());
     const int num = revoked == nullptr ? 0 : sk_X509_REVOKED_num(revoked);
     REQUIRE(ours->revoked_serials().size() == static_cast<std::size_t>(num));
     for (int i = 0; i < num; ++i) {
         const Bytes serial =
-            magnitude(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(revoked, i)));
+            test::magnitude(X509_REVOKED_get0_serialNumber(sk_X509_REVOKED_value(revoked, i)));
         CHECK(equal(ours->revoked_serials()[static_cast<std::size_t>(i)], serial));
         CHECK(ours->revokes(serial));
     }
