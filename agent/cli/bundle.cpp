@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "agent/cli/azure_input.h"
 #include "agent/cli/command.h"
 #include "agent/cli/evidence_file.h"
 #include "agent/cli/evidence_input.h"
@@ -20,6 +21,7 @@ constexpr unsigned kFileMode = 0644;  // evidence is not secret
 struct BundleOptions {
     std::string file, output, event_log, at;
     std::vector<std::string> endorsements, trust_anchors;
+    AzureOptions azure;
     NetworkOptions network;
     bool fetch = false;
 };
@@ -47,10 +49,11 @@ Outcome<int> run_bundle(const BundleOptions& options) {
     if (!options.event_log.empty()) {
         ATTESTD_TRY(input.event_log, read_input(options.event_log));
     }
+    ATTESTD_CHECK(add_azure_quotes(input, options.azure));
     if (options.fetch) ATTESTD_CHECK(fetch_what_is_needed(input, options.network));
-    const AttestationResult result =
-        LocalVerifier(input.anchors).appraise(input.evidence, input.endorsements, {}, {}, *now);
+    const AttestationResult result = appraise(input, {}, {}, *now);
     ATTESTD_CHECK(check_complete(result));
+    if (input.azure) input.evidence = to_bytes(as_bytes(write_azure_evidence(*input.azure)));
     const Bundle bundle{std::move(input.evidence), std::move(input.event_log),
                         std::move(input.files)};
     const std::string text = write_bundle(bundle);
@@ -71,6 +74,7 @@ void add_bundle_command(CLI::App& app, Action& chosen) {
     command->add_option("FILE", options->file, "evidence, or - for standard input")->required();
     command->add_option("--endorsements", options->endorsements,
                         "certificates, revocation lists, collateral: file or folder; repeatable");
+    add_azure_options(*command, options->azure);
     command->add_option("--event-log", options->event_log, "the event log that belongs to it");
     command->add_option("--trust-anchor", options->trust_anchors,
                         "a further root certificate; repeatable");

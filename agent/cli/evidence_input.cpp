@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "agent/cli/azure_input.h"
 #include "agent/cli/evidence_file.h"
 #include "quote/amd/snp_report.h"
 #include "quote/intel/quote.h"
@@ -27,11 +28,13 @@ Outcome<int> read_anchors(EvidenceInput& out, const std::vector<std::string>& pa
 
 // A report may come with the host's certificate table behind it: that part is endorsements.
 Outcome<int> take_evidence(EvidenceInput& out, Bytes bytes, const std::string& name) {
+    if (looks_like_azure_input(bytes)) return take_azure_evidence(out, std::move(bytes), name);
     if (!looks_like_intel_quote(bytes)) {
         if (!looks_like_snp_report(bytes)) {
             return wrong_usage(
                 {Errc::unknown_format,
-                 fmt::format("{}: {} bytes that are neither a TDX or SGX quote nor an SNP report",
+                 fmt::format("{}: {} bytes that are neither a TDX or SGX quote nor an SNP report, "
+                             "bare or in a paravisor's blob",
                              name, bytes.size())});
         }
         if (bytes.size() > kSnpReportLen) {

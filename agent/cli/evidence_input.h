@@ -2,11 +2,13 @@
 // a time.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/cli/command.h"
 #include "agent/collateral/bundle.h"
+#include "quote/azure/azure_evidence.h"
 #include "quote/base/bytes.h"
 #include "quote/base/time.h"
 #include "verifier/endorsements.h"
@@ -15,8 +17,9 @@
 namespace attestd::cli {
 
 struct EvidenceInput {
-    Bytes evidence;   ///< a quote, or a bare report
-    Bytes event_log;  ///< of a bundle; empty when there is none
+    Bytes evidence;  ///< a quote, or a bare report; of Azure's evidence, the one inside
+    std::optional<AzureEvidence> azure;  ///< all of it, when it is Azure's
+    Bytes event_log;                     ///< of a bundle; empty when there is none
     Endorsements endorsements;
     std::vector<Bundle::Item> files;  ///< the endorsements as they were given
     TrustAnchors anchors;

@@ -71,6 +71,13 @@ constexpr auto kMeanings = std::to_array<Meaning>({
     {"hwid", "the chip that this key was issued for"},
     {"csp_id", "the provider that this key was issued to"},
     {"tcb_evaluation_data_number", "grows with each TCB recovery event"},
+    {"ak_thumbprint", "key that signs the vTPM's quotes (RFC 7638)"},
+    {"user_data", "64 bytes that the guest gave the paravisor; zeros when it gave none"},
+    {"secure_boot", "whether the VM's firmware checks what it boots"},
+    {"console_enabled", "whether the host has a console of the VM"},
+    {"nonce", "what the vTPM was asked to sign with the quote"},
+    {"pcrs", "boot and operating system, as the vTPM recorded them (SHA-256)"},
+    {"binding_ok", "the report's data is the hash of the runtime data"},
     {"consumed", "bytes of the quote"},
     {"padding", "zero bytes that follow it"},
 });

@@ -4,9 +4,13 @@
 
 #include <algorithm>
 
+#include "agent/cli/inspection_azure.h"
 #include "quote/amd/cert_table.h"
 #include "quote/amd/leaf_extension.h"
+#include "quote/amd/service_manifest.h"
 #include "quote/amd/snp_report.h"
+#include "quote/azure/azure_evidence.h"
+#include "quote/azure/hcl_blob.h"
 #include "quote/base/digest.h"
 #include "quote/base/encoding.h"
 #include "quote/base/time.h"
@@ -316,7 +320,13 @@ Result<Inspection> inspect_json(ByteView bytes) {
 Result<Inspection> inspect_bytes(ByteView bytes, const Endorsements& given) {
     const std::string_view text = as_text(bytes);
     const auto first = text.find_first_not_of(" \t\r\n");
-    if (first != text.npos && text[first] == '{') return inspect_json(bytes);
+    if (first != text.npos && text[first] == '{') {
+        if (looks_like_azure_evidence(text)) return inspect_azure_evidence(text, given);
+        if (looks_like_vtpm_quote(text)) return inspect_vtpm_quote(text);
+        return inspect_json(bytes);
+    }
+    if (looks_like_hcl_blob(bytes)) return inspect_hcl_blob(bytes, given);
+    if (looks_like_service_manifest(bytes)) return inspect_service_manifest(bytes);
     if (looks_like_pem(bytes) && !looks_like_intel_quote(bytes) && !looks_like_cert_table(bytes))
         return inspect_pem(text);
     if (bytes.size() > 4 && bytes[0] == der::kSequence && (bytes[1] & 0x80) != 0)

@@ -70,6 +70,11 @@ Outcome<int> run_init(const InitOptions& options) {
     if (!now) return wrong_usage(std::move(now).error());
     ATTESTD_TRY(const EvidenceInput input,
                 read_evidence_input(options.evidence, options.endorsements, options.trust_anchors));
+    if (input.azure) {
+        return wrong_usage({Errc::bad_usage,
+                            "--from-evidence: no policy is drafted from a paravisor's blob; write "
+                            "its \"azure\" member from the claims of attestctl verify --json"});
+    }
     // A masked chip id is a matter of policy: the draft says so.
     AppraisalPolicy learning;
     learning.snp.allow_masked_chip_id = true;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "agent/cli/azure_input.h"
 #include "agent/cli/command.h"
 #include "agent/cli/evidence_file.h"
 #include "agent/cli/evidence_input.h"
@@ -23,20 +24,36 @@ constexpr std::size_t kMaxReportDataLen = 64;
 struct VerifyOptions {
     std::string file;
     std::vector<std::string> endorsements, trust_anchors;
-    std::string at, policy, report_data;
+    std::string at, policy, report_data, service_manifest;
+    AzureOptions azure;
     NetworkOptions network;
     bool fetch = false, json = false;
 };
 
-// Shorter values are padded with zero bytes on the right, as the devices do.
-Result<Expectations> parse_expectations(const std::string& hex) {
+// Shorter values are padded with zero bytes on the right, as the devices do; a vTPM signs them as
+// they are.
+Result<Expectations> parse_report_data(const std::string& hex) {
     Expectations out;
     if (hex.empty()) return out;
-    ATTESTD_TRY(const Bytes bytes, from_hex(hex, "--report-data"));
+    ATTESTD_TRY(Bytes bytes, from_hex(hex, "--report-data"));
     if (bytes.size() > kMaxReportDataLen)
         return fail(Errc::bad_usage, "--report-data: over 64 bytes");
     std::copy(bytes.begin(), bytes.end(), out.report_data.emplace().begin());
+    out.nonce = std::move(bytes);
     return out;
+}
+
+Outcome<Expectations> read_expectations(const VerifyOptions& options) {
+    auto out = parse_report_data(options.report_data);
+    if (!out) return wrong_usage(std::move(out).error());
+    if (options.service_manifest.empty()) return *std::move(out);
+    if (!out->report_data) {
+        return wrong_usage({Errc::bad_usage,
+                            "--service-manifest goes with --report-data: the report binds both "
+                            "together"});
+    }
+    ATTESTD_TRY(out->service_manifest, read_bytes(options.service_manifest));
+    return *std::move(out);
 }
 
 Outcome<AppraisalPolicy> read_policy(const std::string& path) {
@@ -101,19 +118,17 @@ std::string human_text(const AttestationResult& result, const std::string& file)
 Outcome<int> run_verify(const VerifyOptions& options) {
     auto now = parse_time_option(options.at);
     if (!now) return wrong_usage(std::move(now).error());
-    auto expected = parse_expectations(options.report_data);
-    if (!expected) return wrong_usage(std::move(expected).error());
+    ATTESTD_TRY(const Expectations expected, read_expectations(options));
     ATTESTD_TRY(const AppraisalPolicy policy, read_policy(options.policy));
     ATTESTD_TRY(EvidenceInput input,
                 read_evidence_input(options.file, options.endorsements, options.trust_anchors));
+    ATTESTD_CHECK(add_azure_quotes(input, options.azure));
     if (!input.event_log.empty())
         print_warning("the bundle's event log is not appraised: see attestctl eventlog replay");
     if (options.fetch) {
         ATTESTD_CHECK(fetch_what_is_needed(input, options.network));
     }
-    const AttestationResult result =
-        LocalVerifier(input.anchors)
-            .appraise(input.evidence, input.endorsements, policy, *expected, *now);
+    const AttestationResult result = appraise(input, policy, expected, *now);
     ATTESTD_CHECK(
         print(options.json ? to_json(result).dump() + "\n" : human_text(result, options.file)));
     return status_of(result.verdict());
@@ -127,7 +142,8 @@ void add_verify_command(CLI::App& app, Action& chosen) {
         "verify", "Judge evidence: 0 accepted, 1 refused, 3 an endorsement is missing");
     command
         ->add_option("FILE", options->file,
-                     "evidence, or - for standard input: raw, hexadecimal or base64; or a bundle")
+                     "evidence, or - for standard input: raw, hexadecimal or base64; a "
+                     "paravisor's blob or a key broker's JSON around it; or a bundle")
         ->required();
     command->add_option("--endorsements", options->endorsements,
                         "certificates, revocation lists, collateral: file or folder; repeatable");
@@ -138,7 +154,12 @@ void add_verify_command(CLI::App& app, Action& chosen) {
                         "the time to judge at: RFC 3339, or @ and seconds since 1970 (now)");
     command->add_option("--policy", options->policy, "an appraisal policy (the baseline)");
     command->add_option("--report-data", options->report_data,
-                        "report data to demand, hexadecimal, padded with zeros to 64 bytes");
+                        "report data to demand, hexadecimal, padded with zeros to 64 bytes; of a "
+                        "vTPM the nonce, as it is");
+    command->add_option("--service-manifest", options->service_manifest,
+                        "the report was made by an SVSM and binds this manifest together with "
+                        "--report-data");
+    add_azure_options(*command, options->azure);
     command->add_flag("--fetch", options->fetch,
                       "fetch endorsements that are not given, and keep them for the next time");
     add_network_options(*command, options->network);
