@@ -1,5 +1,5 @@
-// Guest firmware images (OVMF) and the metadata by which a hypervisor launches them (`spec/snp.md`
-// section 12).
+// Guest firmware images (OVMF, SVSMs) and the metadata by which a hypervisor launches them
+// (`spec/snp.md` section 12).
 #pragma once
 
 #include <cstdint>
@@ -28,11 +28,12 @@ struct FirmwareSection {
 };
 
 struct Firmware {
-    ByteView image;                         ///< a multiple of 4096 bytes; ends at GPA 0x100000000
+    ByteView image;                         ///< a multiple of 4096 bytes
     std::vector<FirmwareSection> sections;  ///< in file order
     std::optional<std::uint32_t>
         ap_entry;  ///< SEV-ES reset block: first instruction of further vCPUs
     std::optional<std::uint32_t> hash_table_gpa;  ///< where the kernel's hashes are put
+    std::optional<std::uint32_t> svsm_entry;  ///< of an SVSM: its first instruction, from its start
 };
 
 /// Finds the metadata at the end of an image; views point into it. Errc::bad_length,

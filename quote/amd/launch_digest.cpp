@@ -12,6 +12,7 @@ constexpr std::uint32_t kMaxVcpus = 4096;
 constexpr std::uint64_t kFirmwareEnd = std::uint64_t{1} << 32;
 constexpr std::uint64_t kVmsaGpa = 0x0000fffffffff000;
 constexpr std::uint32_t kResetEip = 0xfffffff0;
+constexpr std::uint64_t kMaxVariableStoreLen = std::uint64_t{64} << 20;
 
 enum class PageType : std::uint8_t {
     normal = 1,
@@ -141,6 +142,27 @@ Page vmsa_page(const LaunchParameters& p, std::uint32_t eip) {
     return page;
 }
 
+// The same for a vCPU that starts in an SVSM, in protected mode.
+Page svsm_vmsa_page(const LaunchParameters& p, std::uint64_t entry) {
+    Page page = vmsa_page(p, kResetEip);
+    for (const std::size_t at : {0x000u, 0x020u, 0x030u, 0x040u})  // ES, SS, DS, FS; GS stays
+        put_segment(page, at, {0x10, 0xc93, 0xffffffff, 0});
+    put_segment(page, 0x010, {0x08, 0xc9b, 0xffffffff, 0});
+    const auto out = std::span(page);
+    put(out, 0x158, std::uint64_t{0x11});  // CR0
+    put(out, 0x178, entry);                // RIP
+    put(out, 0x410, p.svsm->fcw);          // FCW
+    return page;
+}
+
+std::uint64_t firmware_gpa(const LaunchParameters& p) {
+    return kFirmwareEnd - p.firmware.image.size();
+}
+
+std::uint64_t svsm_gpa(const LaunchParameters& p) {
+    return firmware_gpa(p) - p.svsm->variable_store_len - p.svsm->image.image.size();
+}
+
 Result<void> add_section(Digest& digest, const LaunchParameters& p,
                          const FirmwareSection& section) {
     switch (section.type) {
@@ -172,16 +194,33 @@ Result<void> add_section(Digest& digest, const LaunchParameters& p,
 }
 
 // In file order; EC2 puts the CPUID page last.
-Result<void> add_sections(Digest& digest, const LaunchParameters& p) {
+Result<void> add_sections(Digest& digest, const LaunchParameters& p,
+                          const std::vector<FirmwareSection>& sections) {
     const auto comes_last = [&](const FirmwareSection& section) {
         return p.vmm == Vmm::ec2 && section.type == FirmwareSectionType::cpuid;
     };
-    for (const FirmwareSection& section : p.firmware.sections) {
+    for (const FirmwareSection& section : sections) {
         if (!comes_last(section)) ATTESTD_CHECK(add_section(digest, p, section));
     }
-    for (const FirmwareSection& section : p.firmware.sections) {
+    for (const FirmwareSection& section : sections) {
         if (comes_last(section)) ATTESTD_CHECK(add_section(digest, p, section));
     }
+    return {};
+}
+
+Result<void> check_svsm(const LaunchParameters& p) {
+    const Svsm& svsm = *p.svsm;
+    const auto bad = [](std::string_view why) {
+        return fail(Errc::bad_value, fmt::format("SVSM: {}", why));
+    };
+    if (p.vmm != Vmm::qemu) return bad("how other hypervisors than QEMU launch one is not known");
+    if (p.kernel) return bad("a kernel that QEMU loads beside it would not be measured");
+    if (!svsm.image.svsm_entry)
+        return bad("the image has no SVSM info: nothing says where it starts");
+    if (*svsm.image.svsm_entry >= svsm.image.image.size())
+        return bad("its first instruction lies outside the image");
+    if (svsm.variable_store_len % kPageLen != 0 || svsm.variable_store_len > kMaxVariableStoreLen)
+        return bad("the firmware's variable store must be whole pages of 4096, at most 64 MiB");
     return {};
 }
 
@@ -190,6 +229,7 @@ Result<void> check(const LaunchParameters& p) {
         return fail(Errc::bad_value,
                     fmt::format("{} vCPUs; between 1 and {} are possible", p.num_vcpus, kMaxVcpus));
     }
+    if (p.svsm) return check_svsm(p);
     if (p.num_vcpus > 1 && !p.firmware.ap_entry) {
         return fail(Errc::bad_value, "firmware: no SEV-ES reset block, so only one vCPU can start");
     }
@@ -204,6 +244,16 @@ Result<void> check(const LaunchParameters& p) {
     return {};
 }
 
+// Behind the firmware's pages: the SVSM's image, its sections (not the firmware's), the vCPUs.
+Result<Sha384> svsm_launch_digest(Digest digest, const LaunchParameters& p) {
+    const Firmware& image = p.svsm->image;
+    digest.add_image(svsm_gpa(p), image.image);
+    ATTESTD_CHECK(add_sections(digest, p, image.sections));
+    const Sha384 vmsa = sha384(svsm_vmsa_page(p, svsm_gpa(p) + *image.svsm_entry));
+    for (std::uint32_t i = 0; i < p.num_vcpus; ++i) digest.add(PageType::vmsa, kVmsaGpa, vmsa);
+    return digest.value();
+}
+
 }  // namespace
 
 std::optional<Vmm> vmm_from_name(std::string_view name) noexcept {
@@ -215,8 +265,12 @@ std::optional<Vmm> vmm_from_name(std::string_view name) noexcept {
 
 std::optional<std::uint32_t> vcpu_signature(std::string_view model) noexcept {
     constexpr std::pair<std::string_view, std::uint32_t> kModels[] = {
-        {"EPYC-v4", 0x800f12},    {"EPYC-Milan", 0xa00f11}, {"EPYC-Milan-v2", 0xa00f11},
-        {"EPYC-Genoa", 0xa10f10}, {"EPYC-Turin", 0xb00f00},
+        {"EPYC", 0x800f12},          {"EPYC-v1", 0x800f12},      {"EPYC-v2", 0x800f12},
+        {"EPYC-IBPB", 0x800f12},     {"EPYC-v3", 0x800f12},      {"EPYC-v4", 0x800f12},
+        {"EPYC-Rome", 0x830f10},     {"EPYC-Rome-v1", 0x830f10}, {"EPYC-Rome-v2", 0x830f10},
+        {"EPYC-Rome-v3", 0x830f10},  {"EPYC-Milan", 0xa00f11},   {"EPYC-Milan-v1", 0xa00f11},
+        {"EPYC-Milan-v2", 0xa00f11}, {"EPYC-Genoa", 0xa10f10},   {"EPYC-Genoa-v1", 0xa10f10},
+        {"EPYC-Turin", 0xb00f00},
     };
     for (const auto& [name, signature] : kModels) {
         if (name == model) return signature;
@@ -227,8 +281,9 @@ std::optional<std::uint32_t> vcpu_signature(std::string_view model) noexcept {
 Result<Sha384> launch_digest(const LaunchParameters& p) {
     ATTESTD_CHECK(check(p));
     Digest digest;
-    digest.add_image(kFirmwareEnd - p.firmware.image.size(), p.firmware.image);
-    ATTESTD_CHECK(add_sections(digest, p));
+    digest.add_image(firmware_gpa(p), p.firmware.image);
+    if (p.svsm) return svsm_launch_digest(digest, p);
+    ATTESTD_CHECK(add_sections(digest, p, p.firmware.sections));
     const Sha384 first = sha384(vmsa_page(p, kResetEip));
     digest.add(PageType::vmsa, kVmsaGpa, first);
     if (p.num_vcpus == 1) return digest.value();

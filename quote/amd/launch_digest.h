@@ -28,8 +28,19 @@ struct DirectKernel {
     std::string_view cmdline;  ///< without a closing NUL
 };
 
+/// An SVSM under QEMU: its image lies below the firmware and its variable store, and every vCPU
+/// starts in it.
+struct Svsm {
+    Firmware image;
+    std::uint64_t variable_store_len = 0;  ///< bytes between the image's end and the firmware
+    /// x87 control word of the vCPUs. The published calculator leaves it 0; QEMU's own value would
+    /// be 0x37f. Not known from hardware.
+    std::uint16_t fcw = 0;
+};
+
 struct LaunchParameters {
     Firmware firmware;
+    std::optional<Svsm> svsm;
     std::optional<DirectKernel> kernel;
     std::uint32_t num_vcpus = 1;
     std::uint32_t vcpu_signature = 0;
@@ -38,7 +49,8 @@ struct LaunchParameters {
 };
 
 /// Computes the digest. Errc::bad_value for a kernel that the firmware would not measure, for no or
-/// over 4096 vCPUs, and for firmware without what the parameters need.
+/// over 4096 vCPUs, for firmware without what the parameters need, and for an SVSM with a kernel,
+/// another hypervisor than QEMU or no room below the firmware.
 [[nodiscard]] Result<Sha384> launch_digest(const LaunchParameters& parameters);
 
 }  // namespace attestd

@@ -72,6 +72,37 @@ TEST_CASE("launch digest: numbers of vCPUs that no machine has are refused", "[q
     }
 }
 
+// (Digests under an SVSM: tests/e2e/measure_test.py, against a second computation.)
+TEST_CASE("launch digest: an SVSM that cannot be launched so is refused", "[quote][snp][svsm]") {
+    struct Row {
+        const char* name;
+        void (*spoil)(LaunchParameters&);
+    };
+    const auto row = GENERATE(values<Row>({
+        {"EC2", [](LaunchParameters& p) { p.vmm = Vmm::ec2; }},
+        {"GCE", [](LaunchParameters& p) { p.vmm = Vmm::gce; }},
+        {"a kernel", [](LaunchParameters& p) { p.kernel = DirectKernel{}; }},
+        {"no entry", [](LaunchParameters& p) { p.svsm->image.svsm_entry.reset(); }},
+        {"an entry outside", [](LaunchParameters& p) { p.svsm->image.svsm_entry = 8192; }},
+        {"a variable store of half a page",
+         [](LaunchParameters& p) { p.svsm->variable_store_len = 2048; }},
+        {"a variable store over 64 MiB",
+         [](LaunchParameters& p) { p.svsm->variable_store_len = (64U << 20) + 4096; }},
+        {"no vCPU", [](LaunchParameters& p) { p.num_vcpus = 0; }},
+    }));
+    INFO(row.name);
+    const Bytes image(8192);
+    LaunchParameters parameters;
+    parameters.firmware.image = image;
+    parameters.num_vcpus = 2;  // no reset block is needed: all of them start in the SVSM
+    parameters.svsm.emplace();
+    parameters.svsm->image.image = image;
+    parameters.svsm->image.svsm_entry = 8191;
+    REQUIRE_OK(launch_digest(parameters));
+    row.spoil(parameters);
+    REQUIRE_ERRC(Errc::bad_value, launch_digest(parameters));
+}
+
 TEST_CASE("firmware: what is no OVMF image is refused", "[quote][snp]") {
     CHECK(parse_firmware(Bytes{}).error().code == Errc::bad_length);
     CHECK(parse_firmware(Bytes(4097)).error().code == Errc::bad_length);
