@@ -54,9 +54,9 @@ Plan plan_report(ByteView bytes) {
     add("POLICY", 0x008, 8, {Errc::report_malformed});
     add("VMPL", 0x030, 4, {Errc::report_malformed});
     add("SIGNATURE_ALGO", 0x034, 4, {Errc::report_malformed});
-    // As the other kind of key it needs the other kind of leaf, which is not given.
+    // As another kind of key it needs another kind of leaf than the one given.
     add("key information", 0x048, 4,
-        {Errc::report_malformed, Errc::report_unsigned, Errc::leaf_missing});
+        {Errc::report_malformed, Errc::report_unsigned, Errc::leaf_kind});
     add("reserved", 0x04c, 4, {Errc::report_malformed});
     add("REPORTED_TCB", 0x180, 8, {Errc::leaf_tcb});
     add("CPUID", 0x188, 3, {Errc::product_unknown, Errc::product_mismatch, Errc::report_malformed});
