@@ -24,7 +24,7 @@ void add_azure_options(CLI::App& command, AzureOptions& options) {
                        "the TD quote that belongs to a paravisor's blob with a TDREPORT");
 }
 
-bool looks_like_azure_input(ByteView bytes) noexcept {
+bool looks_like_azure_input(ByteView bytes) {
     return looks_like_hcl_blob(bytes) || looks_like_azure_evidence(as_text(bytes));
 }
 

@@ -22,7 +22,7 @@ struct AzureOptions {
 void add_azure_options(CLI::App& command, AzureOptions& options);
 
 /// Whether `bytes` are a paravisor's blob or a key broker's JSON around one.
-[[nodiscard]] bool looks_like_azure_input(ByteView bytes) noexcept;
+[[nodiscard]] bool looks_like_azure_input(ByteView bytes);
 
 /// Takes them into `out`; a VCEK in the JSON counts as an endorsement. Wrong usage for JSON that
 /// is not in its form. A blob that is not in its form is evidence to refuse.

@@ -75,11 +75,11 @@ bool has_members(std::string_view text, std::string_view all_of, std::string_vie
 
 }  // namespace
 
-bool looks_like_azure_evidence(std::string_view text) noexcept {
+bool looks_like_azure_evidence(std::string_view text) {
     return has_members(text, "hcl_report", "attestd_bundle");
 }
 
-bool looks_like_vtpm_quote(std::string_view text) noexcept {
+bool looks_like_vtpm_quote(std::string_view text) {
     return has_members(text, "message", "hcl_report");
 }
 

@@ -38,7 +38,7 @@ struct AzureEvidence {
 };
 
 /// Whether `text` is an object with the member "hcl_report": for recognising.
-[[nodiscard]] bool looks_like_azure_evidence(std::string_view text) noexcept;
+[[nodiscard]] bool looks_like_azure_evidence(std::string_view text);
 
 /// Versions 1 and 2 of the JSON. `tpm_quote`, `vcek` and `td_quote` may be absent; nothing else may
 /// be there. `name` is for errors, which say where and what was expected. Errc::unsupported_version
@@ -47,7 +47,7 @@ struct AzureEvidence {
 [[nodiscard]] std::string write_azure_evidence(const AzureEvidence& evidence);
 
 /// Whether `text` is an object with the members of a vTPM quote and no blob: for recognising.
-[[nodiscard]] bool looks_like_vtpm_quote(std::string_view text) noexcept;
+[[nodiscard]] bool looks_like_vtpm_quote(std::string_view text);
 
 /// A vTPM quote alone: {"message", "signature", "pcrs" or "pcrs_sha256"}, all hexadecimal.
 [[nodiscard]] Result<VtpmQuote> parse_vtpm_quote(std::string_view text, std::string name);

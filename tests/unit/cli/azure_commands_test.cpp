@@ -175,7 +175,7 @@ TEST_CASE("bundle: Azure evidence with its quotes in one file, which verify take
 
 TEST_CASE("policy init: no policy is drafted from a paravisor's blob as if it were bare",
           "[cli][azure]") {
-    const Files files(AzureCase(AzureTee::snp));
+    const Files files{AzureCase(AzureTee::snp)};
     const CliRun run =
         files.with({"policy", "init", "--from-evidence", files.path("evidence.json")});
     CHECK(run.status == 2);
@@ -211,7 +211,7 @@ TEST_CASE("inspect: a blob, a broker's JSON and a vTPM's quote are shown part by
 }
 
 TEST_CASE("inspect: a blob whose binding does not hold says so", "[cli][azure]") {
-    const Files files(AzureCase(AzureTee::snp));
+    const Files files{AzureCase(AzureTee::snp)};
     Bytes blob = load_file(files.path("hcl.bin"));
     blob[0x4d4 + 30] ^= 1;
     files.write("bad.bin", as_text(blob));
