@@ -269,7 +269,9 @@ Pending LocalVerifier::Impl::judge_azure_snp(const AzureEvidence& evidence, cons
     }
     Pending pending = judge(*report, endorsements, policy, now);
     pending.out.format("azure-" + report->report.format());
-    appraise_azure(pending, evidence, blob, report->report.report_data, policy.snp.azure, expected);
+    if (!pending.failed) refuse_other_vmpl(pending.out, report->report);
+    appraise_azure(pending, evidence, blob, report->report.report_data, AzureRules(policy.snp),
+                   expected);
     return pending;
 }
 
@@ -297,7 +299,7 @@ Pending LocalVerifier::Impl::judge_azure_tdx(const AzureEvidence& evidence, cons
         match_td_quote(pending, *report, std::get<TdReport>((*quote)->quote.body));
     }
     if (report) {
-        appraise_azure(pending, evidence, blob, report->mac.report_data, policy.tdx.azure,
+        appraise_azure(pending, evidence, blob, report->mac.report_data, AzureRules(policy.tdx),
                        expected);
     }
     return pending;

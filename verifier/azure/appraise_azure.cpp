@@ -14,9 +14,13 @@ namespace {
 
 using Pcr = ReferenceValues<32>;
 
+template <std::size_t N>
+bool is_listed(const ReferenceValues<N>& reference) {
+    return reference.kind == ReferenceValues<N>::Kind::listed;
+}
+
 bool pins_pcrs(const AzurePolicy& policy) {
-    return std::any_of(policy.pcrs.begin(), policy.pcrs.end(),
-                       [](const Pcr& pcr) { return pcr.kind == Pcr::Kind::listed; });
+    return std::any_of(policy.pcrs.begin(), policy.pcrs.end(), is_listed<32>);
 }
 
 bool needs_quote(const AzurePolicy& policy) {
@@ -50,6 +54,17 @@ void appraise_vm(ResultBuilder& out, const AzurePolicy& policy, const VmConfigur
         out.warning("hcl.console", std::string(kConsole));
     if (vm.console_enabled && !policy.allow_console.value_or(true))
         out.error("hcl.console", std::string(kConsole));
+}
+
+void appraise_paravisor(ResultBuilder& out, const AzureRules& rules) {
+    if (rules.paravisor_pinned) return;
+    constexpr std::string_view kWhy =
+        "no reference value pins the paravisor (measurement, id_key_digest or author_key_digest; "
+        "for TDX mrtd): anybody's guest can show a blob like this, with PCRs of its choice";
+    if (pins_pcrs(rules.azure))
+        out.error("hcl.paravisor-unpinned", std::string(kWhy));
+    else
+        out.warning("hcl.paravisor-unpinned", std::string(kWhy));
 }
 
 void appraise_pcrs(ResultBuilder& out, const AzurePolicy& policy, const VtpmClaims& vtpm) {
@@ -129,9 +144,10 @@ Result<Bound> open_bound(const HclBlob& blob, const ReportData& report_data) {
 }  // namespace
 
 void appraise_azure(Pending& pending, const AzureEvidence& evidence, const HclBlob& blob,
-                    const ReportData& report_data, const AzurePolicy& policy,
+                    const ReportData& report_data, const AzureRules& rules,
                     const Expectations& expected) {
     if (pending.failed) return;
+    const AzurePolicy& policy = rules.azure;
     if (expected.service_manifest) {
         pending.out.error("svsm.evidence",
                           "a service manifest is expected, and a paravisor is no SVSM");
@@ -155,8 +171,25 @@ void appraise_azure(Pending& pending, const AzureEvidence& evidence, const HclBl
                           "the policy does not speak of a paravisor's evidence: add an \"azure\" "
                           "member to it");
     }
+    appraise_paravisor(pending.out, rules);
     appraise_vm(pending.out, policy, claims->runtime.vm);
     appraise_freshness(pending.out, evidence, policy, *claims, expected);
+}
+
+AzureRules::AzureRules(const SnpPolicy& snp)
+    : azure(snp.azure),
+      paravisor_pinned(is_listed(snp.measurement) || is_listed(snp.id_key_digest) ||
+                       is_listed(snp.author_key_digest)) {}
+
+AzureRules::AzureRules(const TdxPolicy& tdx)
+    : azure(tdx.azure), paravisor_pinned(is_listed(tdx.mrtd)) {}
+
+void refuse_other_vmpl(ResultBuilder& out, const SnpReport& report) {
+    if (report.vmpl == 0) return;
+    out.error("hcl.vmpl",
+              fmt::format("the report was made for VMPL {}: not by the paravisor, which "
+                          "runs at VMPL 0",
+                          report.vmpl));
 }
 
 void refuse_bare(ResultBuilder& out, const AzurePolicy& policy) {

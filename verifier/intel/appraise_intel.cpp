@@ -67,6 +67,10 @@ void appraise_report_data(ResultBuilder& out, const ReportData& value,
         out.error("svsm.evidence",
                   "a service manifest is expected, and no SVSM makes evidence of this kind");
     }
+    if (expected.nonce && !expected.report_data) {
+        out.error("report-data.mismatch",
+                  "a vTPM's nonce is expected, and this evidence has no vTPM");
+    }
     if (!expected.report_data || equal_constant_time(value, *expected.report_data)) return;
     out.error(
         "report-data.mismatch",

@@ -129,6 +129,14 @@ TEST_CASE("verify: a policy's azure member judges the blob", "[cli][azure]") {
         "policy.json",
         R"({"snp": {"azure": {"require_secure_boot": true, "pcrs": {"4": [")" + pcr + R"("]}}}})");
     const Args policy{"--policy", files.path("policy.json"), "--report-data", kNonce};
+    const CliRun unpinned = files.verify("evidence.json", policy);
+    CHECK(unpinned.status == 1);
+    CHECK(finds(unpinned, "snp.hcl.paravisor-unpinned"));
+    const std::string measurement = to_hex(c.snp.fields.measurement);
+    files.write("policy.json",
+                R"({"snp": {"measurement": [")" + measurement +
+                    R"("], "azure": {"require_secure_boot": true, "pcrs": {"4": [")" + pcr +
+                    R"("]}}}})");
     CHECK(files.verify("evidence.json", policy).status == 0);
     files.write("policy.json", R"({"snp": {"azure": {"allow_console": false, "pcrs": "any"}}})");
     const CliRun console = files.verify("evidence.json", policy);
