@@ -64,8 +64,14 @@ class Fetch:
             self.process = subprocess.Popen(
                 [program("attestd-fetch"), "--config", self.config, "--listen", self.socket, *more],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, preexec_fn=before)
-        rig.wait_until("attestd-fetch listens", lambda: self.socket.exists() or self.process.poll() is not None)
+        rig.wait_until("attestd-fetch listens", lambda: self.listens() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log
+
+    def listens(self):
+        """the socket's file is there a moment before anybody may connect; whether somebody may, /proc tells"""
+        listening = 0x10000  # the flag __SO_ACCEPTCON
+        rows = [line.split() for line in pathlib.Path("/proc/net/unix").read_text().splitlines()[1:]]
+        return any(row[-1] == str(self.socket) and int(row[3], 16) & listening for row in rows)
 
     @property
     def log(self):

@@ -44,7 +44,7 @@ TEST_CASE("Errc: look-ups agree with the table, and a foreign number is a bug", 
     CHECK(errc_name(Errc::internal) == "internal.bug");
 }
 
-TEST_CASE("Errc: only the codes that end in `missing` and speak of an endorsement are absences",
+TEST_CASE("Errc: only the codes that end in `missing` and speak of what may be given are absences",
           "[base][errc]") {
     const auto count = std::count_if(all_errcs().begin(), all_errcs().end(),
                                      [](const ErrcInfo& info) { return is_absence(info.code); });

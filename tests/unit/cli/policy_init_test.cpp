@@ -59,7 +59,8 @@ struct Loosened {
 
 std::string findings_of(const CliRun& run) {
     std::string out;
-    for (const auto& finding : nlohmann::json::parse(run.out).at("findings"))
+    const auto result = nlohmann::json::parse(run.out);
+    for (const auto& finding : result.at("findings"))
         out += finding.at("id").get<std::string>() + ' ';
     return out;
 }
