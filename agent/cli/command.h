@@ -49,6 +49,7 @@ using Action = std::function<Outcome<int>()>;
 void add_audit_command(CLI::App& app, Action& chosen);
 void add_bundle_command(CLI::App& app, Action& chosen);
 void add_collateral_command(CLI::App& app, Action& chosen);
+void add_doctor_command(CLI::App& app, Action& chosen);
 void add_eventlog_command(CLI::App& app, Action& chosen);
 void add_inspect_command(CLI::App& app, Action& chosen);
 void add_policy_command(CLI::App& app, Action& chosen);

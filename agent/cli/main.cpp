@@ -36,6 +36,7 @@ void add_commands(CLI::App& app, Action& chosen) {
     add_secret_command(app, chosen);
     add_store_command(app, chosen);
     add_status_command(app, chosen);
+    add_doctor_command(app, chosen);
 }
 
 // The names of the commands that were given: "secret put".
