@@ -77,11 +77,11 @@ def wait_until(what, condition, seconds=START_SECONDS):
 class Process:
     """A child with its output in a file; stopped with SIGTERM, or SIGKILL when that does not help."""
 
-    def __init__(self, log, command):
+    def __init__(self, log, command, environment=None):
         self.log = log
         with open(log, "xb") as out:
             self.child = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=out,
-                                          stderr=subprocess.STDOUT)
+                                          stderr=subprocess.STDOUT, env=environment)
 
     @property
     def output(self):
@@ -155,12 +155,14 @@ class Rig:
             if not (self.machine_dir / name).exists():
                 (self.machine_dir / name).write_bytes(key)
                 (self.machine_dir / name).chmod(0o600)
-        self.devsim = Process(self.new_log("devsim"),
-                              [self.program("attestd-devsim"), "--dir", self.machine_dir, "--tee", "snp",
-                               "--socket", self.socket("platform")])
+        self.devsim = Process(self.new_log("devsim"), self.machine_command())
         wait_until("attestd-devsim listens", lambda: "ready" in self.devsim.output or not self.devsim.running())
         assert self.devsim.running(), self.devsim.output
         VENDOR_KEYS.update({key.name: key.read_bytes() for key in self.machine_dir.glob("*.key.pem")})
+
+    def machine_command(self):
+        return [self.program("attestd-devsim"), "--dir", self.machine_dir, "--tee", "snp",
+                "--socket", self.socket("platform")]
 
     def control(self, **change):
         """tells the machine to behave otherwise: debug=True, fail="error", delay_ms=..."""
@@ -206,9 +208,13 @@ class Rig:
 
     def start_daemon(self, *more):
         self.daemon = Process(self.new_log("attestd"),
-                              [self.program("attestd"), "--config", self.config_file, *more])
+                              [self.program("attestd"), "--config", self.config_file, *more], self.environment())
         wait_until("attestd listens", lambda: self.answers() or not self.daemon.running())
         assert self.daemon.running(), self.daemon.output
+
+    def environment(self):
+        """of the daemon; None: this process's own"""
+        return None
 
     def answers(self):
         try:

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "tests/emulator/fuse/fuse_mount.h"
 #include "tests/emulator/http_front.h"
 #include "tests/emulator/machine.h"
 #include "tests/emulator/options.h"
@@ -44,9 +45,33 @@ struct SocketFile {
     ~SocketFile() { ::unlink(path.c_str()); }
 };
 
+/// The kernel's interfaces, where they were asked for.
+#ifdef ATTESTD_HAS_FUSE
+struct Devices {
+    std::unique_ptr<DeviceTree> tree;
+    std::unique_ptr<FuseMount> mount;
+};
+
+Result<Devices> mount_devices(Machine& machine, const std::string& path) {
+    Devices out;
+    if (path.empty()) return out;
+    out.tree = std::make_unique<DeviceTree>(machine);
+    ATTESTD_TRY(out.mount, FuseMount::mount(*out.tree, path));
+    return out;
+}
+#else
+struct Devices {};
+
+Result<Devices> mount_devices(Machine&, const std::string& path) {
+    if (path.empty()) return Devices{};
+    return fail(Errc::unavailable, "--mount: this attestd-devsim was built without libfuse3");
+}
+#endif
+
 Result<void> run(const Options& options) {
     ATTESTD_TRY(const Home home, open_home(options.dir));
     ATTESTD_TRY(const auto machine, Machine::create(options, home.dir));
+    ATTESTD_TRY(const auto devices, mount_devices(*machine, options.mount));
     const SocketFile control{options.dir + "/control.sock"}, platform{options.socket};
     const HttpHandler platform_handler = platform_routes(*machine);
     const HttpHandler control_handler = control_routes(*machine);

@@ -50,20 +50,38 @@ HttpResponse no_route(const HttpRequest& request) {
 
 Result<std::string> give_evidence(const Machine& machine, std::string_view body) {
     ATTESTD_TRY(const ReportData report_data, parse_evidence_request(body));
+    const auto turn = machine.turn();
     ATTESTD_TRY(const MachineEvidence evidence, machine.evidence(report_data));
     return evidence_json(machine.tee(), evidence);
 }
 
 Result<std::string> give_key(const Machine& machine, std::string_view body) {
     ATTESTD_TRY(const DerivedKeyRequest request, parse_key_request(body));
+    const auto turn = machine.turn();
     ATTESTD_TRY(const Bytes key, machine.derive_key(request));
     return key_json(key);
 }
 
 Result<std::string> change_state(Machine& machine, std::string_view body) {
     ATTESTD_TRY(const Control control, parse_control(body));
+    const auto turn = machine.turn();
     ATTESTD_CHECK(machine.apply(control));
     return state_json(machine);
+}
+
+std::string show_state(const Machine& machine) {
+    const auto turn = machine.turn();
+    return state_json(machine);
+}
+
+Fault fault_of(const Machine& machine) {
+    const auto turn = machine.turn();
+    return machine.fault();
+}
+
+std::chrono::milliseconds delay_of(const Machine& machine) {
+    const auto turn = machine.turn();
+    return machine.fault() == Fault::timeout ? std::chrono::hours(24) : machine.delay();
 }
 
 asio::awaitable<void> wait_for(std::chrono::milliseconds delay) {
@@ -74,9 +92,7 @@ asio::awaitable<void> wait_for(std::chrono::milliseconds delay) {
 // The wait that the machine's state asks for. A request that is never answered waits for longer
 // than any client does; the state at its arrival counts.
 asio::awaitable<void> be_slow(const Machine& machine) {
-    constexpr std::chrono::hours kNever(24);
-    const bool never = machine.fault() == Fault::timeout;
-    const std::chrono::milliseconds delay = never ? kNever : machine.delay();
+    const std::chrono::milliseconds delay = delay_of(machine);
     if (delay.count() > 0) co_await wait_for(delay);
 }
 
@@ -85,7 +101,7 @@ asio::awaitable<HttpResponse> serve_platform(const Machine& machine, HttpRequest
                key = request.target == "/v1/derive-key";
     if (request.method != "POST" || (!evidence && !key)) co_return no_route(request);
     co_await be_slow(machine);
-    if (machine.fault() == Fault::garbage) {
+    if (fault_of(machine) == Fault::garbage) {
         co_return HttpResponse{200, "application/json", std::string(kGarbage)};
     }
     co_return answer(evidence ? give_evidence(machine, request.body)
@@ -95,7 +111,7 @@ asio::awaitable<HttpResponse> serve_platform(const Machine& machine, HttpRequest
 asio::awaitable<HttpResponse> serve_control(Machine& machine, HttpRequest request) {
     const bool get = request.method == "GET", post = request.method == "POST";
     if (request.target != "/v1/control" || (!get && !post)) co_return no_route(request);
-    if (get) co_return answer(state_json(machine));
+    if (get) co_return answer(show_state(machine));
     co_return answer(change_state(machine, request.body));
 }
 

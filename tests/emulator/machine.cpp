@@ -43,10 +43,18 @@ Result<std::unique_ptr<Machine>> Machine::create(const Options& options, const F
     return SnpMachine::create(options, dir);
 }
 
-Result<MachineEvidence> Machine::evidence(ReportData report_data) const {
+Result<Bytes> Machine::tdreport(const ReportData& /*report_data*/) const {
+    return fail(Errc::platform_unsupported, "only a TDX guest has a TDREPORT");
+}
+
+Result<void> Machine::extend(std::size_t /*rtmr*/, const ByteArray<48>& /*digest*/) {
+    return fail(Errc::platform_unsupported, "only a TDX guest has registers to extend");
+}
+
+Result<MachineEvidence> Machine::evidence(ReportData report_data, std::uint32_t vmpl) const {
     if (fault_ == Fault::error) return fail(Errc::platform_failed, "told to fail");
     if (fault_ == Fault::wrong_report_data) report_data[0] ^= 0xff;
-    MachineEvidence out = sign(report_data);
+    MachineEvidence out = sign(report_data, vmpl);
     if (!endorsements_) out.endorsements.clear();
     return out;
 }
@@ -57,6 +65,7 @@ Result<void> Machine::apply(const Control& control) {
     fault_ = control.fault.value_or(fault_);
     delay_ = control.delay.value_or(delay_);
     endorsements_ = control.endorsements.value_or(endorsements_);
+    device_ = control.device.value_or(device_);
     return {};
 }
 

@@ -2,12 +2,14 @@
 // evidence and derived keys for them as hardware would.
 //
 // A front end (the HTTP one of `external` platforms; FUSE beside it) only translates: what the
-// machine says, and how it misbehaves, is decided here. All calls come from one thread.
+// machine says, and how it misbehaves, is decided here. A front end holds turn() around its calls:
+// they come from several threads.
 #pragma once
 
 #include <array>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +19,7 @@
 #include "quote/base/result.h"
 #include "quote/platform/evidence.h"
 #include "quote/platform/platform.h"
+#include "tests/emulator/fuse/faults.h"
 #include "tests/emulator/options.h"
 
 namespace attestd::devsim {
@@ -44,6 +47,7 @@ struct Control {
     std::optional<bool> endorsements;  ///< whether they are handed over with the evidence
     std::optional<Fault> fault;
     std::optional<std::chrono::milliseconds> delay;
+    std::optional<DeviceFaults> device;  ///< of the kernel's interfaces
 };
 
 struct MachineEvidence {
@@ -63,19 +67,32 @@ class Machine {
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
 
+    /// Held around calls of this object.
+    [[nodiscard]] std::unique_lock<std::mutex> turn() const { return std::unique_lock(turn_); }
+
     [[nodiscard]] virtual Tee tee() const noexcept = 0;
 
-    /// Evidence over `report_data`. Errc::platform_failed while the fault is `error`.
-    [[nodiscard]] Result<MachineEvidence> evidence(ReportData report_data) const;
+    /// Evidence over `report_data`, of an SNP guest at `vmpl`. Errc::platform_failed while the
+    /// fault is `error`.
+    [[nodiscard]] Result<MachineEvidence> evidence(ReportData report_data,
+                                                   std::uint32_t vmpl = 0) const;
 
     /// The firmware's derived key: `spec/snp.md` section 8. Errc::platform_unsupported on TDX,
     /// Errc::platform_failed for what firmware refuses with status 0x16.
     [[nodiscard]] virtual Result<Bytes> derive_key(const DerivedKeyRequest& request) const = 0;
 
+    /// TDX: TDREPORT0, the boot log as firmware's table holds it, and extending a register, which
+    /// the next quote and the log show. Errc::platform_unsupported elsewhere.
+    [[nodiscard]] virtual Result<Bytes> tdreport(const ReportData& report_data) const;
+    [[nodiscard]] virtual Bytes boot_log() const { return {}; }
+    [[nodiscard]] virtual Result<void> extend(std::size_t rtmr, const ByteArray<48>& digest);
+
     /// Applies all of `control` or, with Errc::bad_value, none of it.
     [[nodiscard]] Result<void> apply(const Control& control);
 
     [[nodiscard]] Fault fault() const noexcept { return fault_; }
+    /// Counted down by whoever acts on them.
+    [[nodiscard]] DeviceFaults& device() noexcept { return device_; }
     [[nodiscard]] std::chrono::milliseconds delay() const noexcept { return delay_; }
     [[nodiscard]] bool gives_endorsements() const noexcept { return endorsements_; }
     [[nodiscard]] virtual bool debug() const noexcept = 0;
@@ -87,12 +104,15 @@ class Machine {
     Machine() = default;
 
  private:
-    [[nodiscard]] virtual MachineEvidence sign(const ReportData& report_data) const = 0;
+    [[nodiscard]] virtual MachineEvidence sign(const ReportData& report_data,
+                                               std::uint32_t vmpl) const = 0;
     /// Errc::bad_value when `control` asks for what this kind of machine does not have.
     [[nodiscard]] virtual Result<void> check(const Control& control) const = 0;
     /// Sets what check() has passed.
     [[nodiscard]] virtual Result<void> set(const Control& control) = 0;
 
+    mutable std::mutex turn_;
+    DeviceFaults device_;
     Fault fault_ = Fault::none;
     std::chrono::milliseconds delay_{0};
     bool endorsements_ = true;

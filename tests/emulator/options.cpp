@@ -14,6 +14,8 @@ Result<void> set_option(Options& options, std::string_view name, const std::stri
         options.dir = value;
     } else if (name == "--socket") {
         options.socket = value;
+    } else if (name == "--mount") {
+        options.mount = value;
     } else if (name == "--now") {
         ATTESTD_TRY(options.now, parse_unix_time(value));
     } else if (name == "--tee" && (value == "tdx" || value == "snp")) {
@@ -29,8 +31,8 @@ Result<void> set_option(Options& options, std::string_view name, const std::stri
 }
 
 bool takes_value(std::string_view name) {
-    return name == "--dir" || name == "--socket" || name == "--now" || name == "--tee" ||
-           name == "--product";
+    return name == "--dir" || name == "--socket" || name == "--mount" || name == "--now" ||
+           name == "--tee" || name == "--product";
 }
 
 }  // namespace
@@ -53,7 +55,7 @@ Result<Time> parse_unix_time(std::string_view text) {
 
 std::string devsim_usage() {
     return "usage: attestd-devsim --dir DIR --tee tdx|snp [--product milan|genoa|turin]\n"
-           "                      [--socket PATH] [--debug-mode] [--now @UNIX]\n";
+           "                      [--socket PATH] [--mount DIR] [--debug-mode] [--now @UNIX]\n";
 }
 
 Result<Options> parse_devsim_options(const std::vector<std::string>& args) {

@@ -24,6 +24,7 @@ struct Options {
     Tee tee = Tee::tdx;
     forge::Product product = forge::Product::milan;
     std::string socket;  ///< DIR/platform.sock unless given
+    std::string mount;   ///< where the kernel's interfaces are emulated; empty: nowhere
     bool debug = false;
     Time now;
 };

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -69,6 +73,57 @@ Result<void> take_faults(JsonObject& from, Control& out) {
     return {};
 }
 
+// Names as in errno(3).
+std::optional<int> errno_named(std::string_view name) {
+    constexpr std::array<int, 15> kKnown{EACCES, EAGAIN, EBUSY, EFAULT, EFBIG,
+                                         EINTR,  EINVAL, EIO,   ENODEV, ENOENT,
+                                         ENOTTY, ENXIO,  EPERM, EROFS,  ETIMEDOUT};
+    const auto* const found = std::find_if(
+        kKnown.begin(), kKnown.end(), [&](int known) { return name == ::strerrorname_np(known); });
+    if (found == kKnown.end()) return std::nullopt;
+    return *found;
+}
+
+Result<void> take_count(JsonObject& from, std::string_view key, std::uint32_t& out) {
+    const auto value = from.optional(key);
+    if (!value) return {};
+    ATTESTD_TRY(const std::int64_t number, value->integer(0, kMaxU32));
+    out = static_cast<std::uint32_t>(number);
+    return {};
+}
+
+Result<DeviceFaults> device_faults(const JsonValue& value) {
+    DeviceFaults out;
+    ATTESTD_TRY(JsonObject from, value.object());
+    if (const auto error = from.optional("errno")) {
+        ATTESTD_TRY(const std::string name, error->text());
+        const auto number = errno_named(name);
+        if (!number) return error->fail_here(Errc::bad_value, "a name of errno(3)");
+        out.error = *number;
+    }
+    out.partly = from.optional("times").has_value();
+    ATTESTD_CHECK(take_count(from, "times", out.times));
+    ATTESTD_CHECK(take_count(from, "lost_commits", out.lost_commits));
+    ATTESTD_CHECK(take_count(from, "foreign_writes", out.foreign_writes));
+    ATTESTD_CHECK(take_count(from, "vanishing", out.vanishing));
+    ATTESTD_CHECK(take_count(from, "stuck_rmdirs", out.stuck_rmdirs));
+    ATTESTD_CHECK(take_count(from, "read_len", out.read_len));
+    ATTESTD_CHECK(take_count(from, "firmware_error", out.firmware));
+    ATTESTD_CHECK(take_count(from, "vmm_error", out.vmm));
+    ATTESTD_CHECK(take_count(from, "status", out.status));
+    ATTESTD_CHECK(take_count(from, "certs_len", out.certs_len));
+    std::optional<bool> empty, zero_key;
+    ATTESTD_CHECK(take_bool(from, "empty", empty));
+    ATTESTD_CHECK(take_bool(from, "zero_key", zero_key));
+    out.empty = empty.value_or(false);
+    out.zero_key = zero_key.value_or(false);
+    if (const auto provider = from.optional("provider")) {
+        ATTESTD_TRY(out.provider, provider->text());
+    }
+    ATTESTD_CHECK(from.finish());
+    return out;
+}
+
 Result<std::int64_t> integer(JsonObject& from, std::string_view key, std::int64_t max) {
     ATTESTD_TRY(const JsonValue value, from.required(key));
     return value.integer(0, max);
@@ -120,6 +175,9 @@ Result<Control> parse_control(std::string_view body) {
     ATTESTD_CHECK(take_bool(object, "endorsements", out.endorsements));
     ATTESTD_CHECK(take_registers(object, out));
     ATTESTD_CHECK(take_faults(object, out));
+    if (const auto device = object.optional("device")) {
+        ATTESTD_TRY(out.device, device_faults(*device));
+    }
     if (const auto tcb = object.optional("tcb")) {
         ATTESTD_TRY(out.tcb, tcb->text());
     }

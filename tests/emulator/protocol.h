@@ -20,7 +20,10 @@ namespace attestd::devsim {
 /// `{"key": base64}`.
 [[nodiscard]] std::string key_json(ByteView key);
 
-/// Members of Control by their names; "fail" for the fault, "delay_ms" for the delay.
+/// Members of Control by their names; "fail" for the fault, "delay_ms" for the delay, and "device"
+/// with an object of DeviceFaults: "errno" and "times", "lost_commits", "foreign_writes",
+/// "vanishing", "stuck_rmdirs", "read_len", "empty", "provider", "firmware_error", "vmm_error",
+/// "status", "certs_len", "zero_key".
 [[nodiscard]] Result<Control> parse_control(std::string_view body);
 [[nodiscard]] std::string state_json(const Machine& machine);
 

@@ -73,6 +73,33 @@ TEST_CASE("protocol: control takes what it knows and nothing else", "[devsim]") 
     REQUIRE_ERRC(row.want, parse_control(row.body));
 }
 
+TEST_CASE("protocol: how the kernel's interfaces misbehave is told as one whole", "[devsim]") {
+    const auto control = parse_control(
+        R"({"device": {"errno": "EBUSY", "times": 2, "lost_commits": 1, "provider": "none",
+            "read_len": 3, "vmm_error": 2, "firmware_error": 22, "certs_len": 8192,
+            "zero_key": true}})");
+    REQUIRE_OK(control);
+    REQUIRE(control->device);
+    DeviceFaults faults = *control->device;
+    CHECK(faults.take_error() == EBUSY);
+    CHECK(faults.take_error() == EBUSY);
+    CHECK(faults.take_error() == 0);  // twice, and no third time
+    CHECK(faults.lost_commits == 1);
+    CHECK(faults.foreign_writes == 0);
+    CHECK(faults.provider == "none");
+    CHECK(faults.zero_key);
+    const auto always = parse_control(R"({"device": {"errno": "ENOTTY"}})");
+    REQUIRE_OK(always);
+    faults = *always->device;
+    for (int i = 0; i < 3; ++i) CHECK(faults.take_error() == ENOTTY);
+    const auto none = parse_control(R"({"device": {}})");
+    REQUIRE_OK(none);
+    CHECK(none->device->error == 0);
+    REQUIRE_ERRC(Errc::bad_value, parse_control(R"({"device": {"errno": "EWHATEVER"}})"));
+    REQUIRE_ERRC(Errc::unknown_key, parse_control(R"({"device": {"error": "EIO"}})"));
+    REQUIRE_ERRC(Errc::bad_value, parse_control(R"({"device": {"times": -1}})"));
+}
+
 TEST_CASE("protocol: a refusal is a problem document", "[devsim]") {
     const auto json =
         nlohmann::json::parse(problem_json({Errc::platform_unsupported, "no keys"}, 501));

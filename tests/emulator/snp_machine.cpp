@@ -103,8 +103,9 @@ std::vector<std::pair<std::string, std::string>> SnpMachine::registers() const {
             {"chip_id", to_hex(fields_.chip_id)}};
 }
 
-MachineEvidence SnpMachine::sign(const ReportData& report_data) const {
+MachineEvidence SnpMachine::sign(const ReportData& report_data, std::uint32_t vmpl) const {
     forge::SnpFields fields = fields_;
+    fields.vmpl = vmpl;
     fields.report_data = report_data;
     const Bytes table = forge::certificate_table(
         {{forge::guid::kVcek, vcek_}, {forge::guid::kAsk, ask_}, {forge::guid::kArk, ark_}});

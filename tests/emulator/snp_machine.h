@@ -20,7 +20,8 @@ class SnpMachine final : public Machine {
 
  private:
     SnpMachine(forge::AmdHierarchy amd, Bytes chip_secret, Fd dir);
-    [[nodiscard]] MachineEvidence sign(const ReportData& report_data) const override;
+    [[nodiscard]] MachineEvidence sign(const ReportData& report_data,
+                                       std::uint32_t vmpl) const override;
     [[nodiscard]] Result<void> check(const Control& control) const override;
     [[nodiscard]] Result<void> set(const Control& control) override;
     void set_debug(bool debug) noexcept;

@@ -4,15 +4,19 @@
 
 #include <algorithm>
 
+#include "quote/base/digest.h"
 #include "quote/base/encoding.h"
 #include "tests/support/forge/case_forge.h"
 #include "tests/support/forge/collateral_forge.h"
+#include "tests/support/forge/tdreport_forge.h"
 
 namespace attestd::devsim {
 namespace {
 
 constexpr std::uint64_t kDebugAttribute = 1;
 constexpr unsigned kFileMode = 0644;
+constexpr std::uint32_t kEvEventTag = 6;
+constexpr std::size_t kLogAreaLen = 65536;
 constexpr std::string_view kCommandLine =
     "kernel_cmdline: /vmlinuz root=/dev/vda1 ro console=ttyS0";
 
@@ -91,7 +95,21 @@ std::vector<std::pair<std::string, std::string>> TdxMachine::registers() const {
     return out;
 }
 
-MachineEvidence TdxMachine::sign(const ReportData& report_data) const {
+Result<Bytes> TdxMachine::tdreport(const ReportData& report_data) const {
+    return forge::tdreport(body_, report_data);
+}
+
+Bytes TdxMachine::boot_log() const { return forge::event_log(events_, kLogAreaLen); }
+
+Result<void> TdxMachine::extend(std::size_t rtmr, const ByteArray<48>& digest) {
+    ByteArray<48>& value = body_.rtmr.at(rtmr);
+    value = sha384({ByteView(value), ByteView(digest)});
+    events_.push_back({static_cast<std::uint32_t>(rtmr + 1), kEvEventTag,
+                       to_bytes(as_bytes("extended through sysfs")), digest});
+    return {};
+}
+
+MachineEvidence TdxMachine::sign(const ReportData& report_data, std::uint32_t /*vmpl*/) const {
     forge::QuoteSpec spec = quote_;
     forge::TdBody body = body_;
     body.report_data = report_data;

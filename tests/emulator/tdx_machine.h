@@ -15,13 +15,17 @@ class TdxMachine final : public Machine {
 
     [[nodiscard]] Tee tee() const noexcept override { return Tee::tdx; }
     [[nodiscard]] Result<Bytes> derive_key(const DerivedKeyRequest& request) const override;
+    [[nodiscard]] Result<Bytes> tdreport(const ReportData& report_data) const override;
+    [[nodiscard]] Bytes boot_log() const override;
+    [[nodiscard]] Result<void> extend(std::size_t rtmr, const ByteArray<48>& digest) override;
     [[nodiscard]] bool debug() const noexcept override;
     [[nodiscard]] std::string tcb() const override { return tcb_; }
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> registers() const override;
 
  private:
     TdxMachine(forge::IntelHierarchy intel, const forge::PckFields& machine);
-    [[nodiscard]] MachineEvidence sign(const ReportData& report_data) const override;
+    [[nodiscard]] MachineEvidence sign(const ReportData& report_data,
+                                       std::uint32_t vmpl) const override;
     [[nodiscard]] Result<void> check(const Control& control) const override;
     [[nodiscard]] Result<void> set(const Control& control) override;
     void set_debug(bool debug) noexcept;
