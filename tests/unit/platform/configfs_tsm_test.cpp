@@ -460,6 +460,7 @@ TEST_CASE("configfs: what a killed process of ours left is removed at the start,
                   left,
                   "attestd",
                   "attestd-short",
+                  "attestd-abc",
                   "attestctl-" + left.substr(8),
                   "attestd-" + std::string(32, 'G'),
                   "attestd-" + std::string(31, 'b') + "B"};
