@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr unsigned kMaxAttempts = 4;
+constexpr unsigned kMaxAttempts = 3;
 constexpr seconds kOneRequest{30};  // of what may be several
 constexpr seconds kFirstWait{1};
 constexpr seconds kLongestWait{600};
@@ -45,9 +45,10 @@ Time refresh_time(const CheckedEndorsement& checked) {
     return checked.validity.from + (checked.validity.until - checked.validity.from) * 2 / 3;
 }
 
+// Worth asking again at once. A time-out is not: that wait was long already.
 bool is_transient(Errc code) noexcept {
     return code == Errc::collateral_throttled || code == Errc::fetch_unreachable ||
-           code == Errc::fetch_truncated || code == Errc::fetch_timed_out;
+           code == Errc::fetch_truncated;
 }
 
 // One entry for each service: being throttled concerns all that is asked of it.

@@ -37,7 +37,7 @@ class Bench:
         server.load(self.case / "services" / "current")
         self.fetch_config = self.folder / "fetch.json"
         self.fetch_config.write_text(json.dumps(
-            {"hosts": {server.host: {"ca": str(server.ca)}}, "limits": {"timeout": "3s"}}))
+            {"hosts": {server.host: {"ca": str(server.ca)}}, "limits": {"timeout": "2s"}}))
 
     def forge(self, name):
         subprocess.run([BUILD / "tests/emulator/attestd-forge", self.kind, self.folder / name], check=True)

@@ -264,8 +264,16 @@ def test_tls():
         server.serve("/x", b"ok")
         for mode, error, says in TLS:
             server.tls(mode)
+            got = fetch.get(server.url("/x"), ms=1000)
+            # In TLS 1.3 the server refuses after the client's handshake: as chance has it, its reset
+            # overtakes the alert that says why.
+            for _ in range(50 if mode == "client-certificate" else 0):
+                if got.error == error:
+                    break
+                assert got.error == "fetch.truncated", got
+                got = fetch.get(server.url("/x"), ms=1000)
             try:
-                refused(fetch.get(server.url("/x"), ms=1000), error, says)
+                refused(got, error, says)
             except AssertionError as wrong:
                 raise AssertionError(f"{mode}: {wrong}") from wrong
         assert not server.requests, server.requests
