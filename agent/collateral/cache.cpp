@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 namespace attestd {
 namespace {
@@ -85,6 +86,24 @@ Result<void> CollateralCache::reread() {
 
 Result<void> CollateralCache::write_floors() {
     return replace_file(dir_, std::string(kFloorsFile), as_bytes(floors_.write()), kFileMode);
+}
+
+Result<Fd> CollateralCache::lock_service(const std::string& service,
+                                         std::chrono::steady_clock::time_point deadline) const {
+    constexpr std::chrono::milliseconds kPause{20};  // flock() knows no deadline
+    const std::string file = ".asking-" + service;
+    ATTESTD_TRY(Fd fd, open_at(dir_, file, O_RDONLY | O_CREAT, kLockMode));
+    ATTESTD_CHECK(give_to_owner_of(dir_, fd, where(path_, file)));
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno(errno, where(path_, file));
+        if (std::chrono::steady_clock::now() >= deadline)
+            return fail(Errc::timed_out,
+                        fmt::format("{}: another process asks the service and does "
+                                    "not come to an end",
+                                    where(path_, file)));
+        std::this_thread::sleep_for(kPause);
+    }
+    return fd;
 }
 
 Result<Fd> CollateralCache::lock() const {

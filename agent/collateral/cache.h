@@ -8,6 +8,7 @@
 // lock.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -61,6 +62,12 @@ class CollateralCache final {
 
     /// Adds to `out` what the cache holds of the issuers of `id`.
     void add_issuers(const EndorsementId& id, Endorsements& out) const;
+
+    /// Waits until no other process that shares the folder asks `service` ("amd", "intel"), and
+    /// keeps it so while the descriptor is open: services throttle, and what one process fetched
+    /// serves the others. Errc::timed_out at the deadline.
+    [[nodiscard]] Result<Fd> lock_service(const std::string& service,
+                                          std::chrono::steady_clock::time_point deadline) const;
 
     /// Takes up what other processes have seen since.
     [[nodiscard]] Result<void> reread();

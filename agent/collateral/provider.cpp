@@ -51,12 +51,12 @@ bool is_transient(Errc code) noexcept {
            code == Errc::fetch_truncated;
 }
 
-// One entry for each service: being throttled concerns all that is asked of it.
+// One for each service: being throttled concerns all that is asked of it.
 std::string service_of(const EndorsementId& id) {
     const bool amd = std::holds_alternative<VcekId>(id) ||
                      std::holds_alternative<AmdIssuersId>(id) ||
                      std::holds_alternative<AmdCrlId>(id);
-    return amd ? "service:amd" : "service:intel";
+    return amd ? "amd" : "intel";
 }
 
 }  // namespace
@@ -112,28 +112,50 @@ Obtained CollateralProvider::obtain_one(const EndorsementId& id, WhenToAsk when,
     const bool asks =
         fetcher_ != nullptr && when != WhenToAsk::never && (when == WhenToAsk::always || !serves);
     if (asks) {
-        auto asked = ask_patiently(id, context, now, deadline);
-        if (asked) {
-            const auto highest = cache_.floors().number(endorsement_name(id));
-            const auto& number = asked->checked.evaluation_data_number;
-            if (highest && number && *number < *highest) {
-                out.problem =
-                    Error{Errc::collateral_rollback,
-                          fmt::format("{}: its evaluation data number is {}, {} was seen already",
-                                      endorsement_words(id), *number, *highest)};
-            }
+        auto asked = ask_in_turn(id, when, context, now, deadline);
+        if (asked && asked->from_cache) {
+            cached = std::move(asked->endorsement);
+        } else if (asked) {
+            out.problem = remark_on(id, asked->endorsement.checked);
             out.from = ObtainedFrom::service;
-            out.bytes = std::move(asked->bytes);
-            out.checked = std::move(asked->checked);
+            out.bytes = std::move(asked->endorsement.bytes);
+            out.checked = std::move(asked->endorsement.checked);
             return out;
+        } else {
+            out.problem = std::move(asked).error().error;
         }
-        out.problem = std::move(asked).error().error;
     }
     if (!cached) return out;
     out.from = ObtainedFrom::cache;
     out.bytes = std::move(cached->bytes);
     out.checked = std::move(cached->checked);
     return out;
+}
+
+// A document of an older set than one seen: newer by its date, so taken, but told.
+std::optional<Error> CollateralProvider::remark_on(const EndorsementId& id,
+                                                   const CheckedEndorsement& checked) const {
+    const auto highest = cache_.floors().number(endorsement_name(id));
+    const auto& number = checked.evaluation_data_number;
+    if (!highest || !number || *number >= *highest) return std::nullopt;
+    return Error{Errc::collateral_rollback,
+                 fmt::format("{}: its evaluation data number is {}, {} was seen already",
+                             endorsement_words(id), *number, *highest)};
+}
+
+tl::expected<CollateralProvider::Asked, ServiceFailure> CollateralProvider::ask_in_turn(
+    const EndorsementId& id, WhenToAsk when, const Endorsements& context, Time now,
+    Fetcher::Deadline deadline) {
+    const auto turn = cache_.lock_service(service_of(id), deadline);
+    if (!turn) return tl::make_unexpected(ServiceFailure{turn.error(), std::nullopt});
+    // Another process may have fetched it meanwhile.
+    if (when != WhenToAsk::always && cache_.reread()) {
+        auto cached = cache_.load(id, now);
+        if (cached && now < refresh_time(cached->checked)) return Asked{*std::move(cached), true};
+    }
+    auto asked = ask_patiently(id, context, now, deadline);
+    if (!asked) return tl::make_unexpected(std::move(asked).error());
+    return Asked{*std::move(asked), false};
 }
 
 tl::expected<CachedEndorsement, ServiceFailure> CollateralProvider::ask_patiently(

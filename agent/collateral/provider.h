@@ -77,6 +77,17 @@ class CollateralProvider final {
     [[nodiscard]] Obtained obtain_one(const EndorsementId& id, WhenToAsk when,
                                       const Endorsements& context, Time now,
                                       Fetcher::Deadline deadline);
+    struct Asked {
+        CachedEndorsement endorsement;
+        bool from_cache;  ///< another process had fetched it by our turn
+    };
+    [[nodiscard]] tl::expected<Asked, ServiceFailure> ask_in_turn(const EndorsementId& id,
+                                                                  WhenToAsk when,
+                                                                  const Endorsements& context,
+                                                                  Time now,
+                                                                  Fetcher::Deadline deadline);
+    [[nodiscard]] std::optional<Error> remark_on(const EndorsementId& id,
+                                                 const CheckedEndorsement& checked) const;
     [[nodiscard]] tl::expected<CachedEndorsement, ServiceFailure> ask(const EndorsementId& id,
                                                                       const Endorsements& context,
                                                                       Time now,

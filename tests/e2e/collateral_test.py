@@ -95,6 +95,18 @@ def test_fetch_once_then_offline():
             assert done.returncode == 0, done.stdout
 
 
+def test_many_at_once_ask_once():
+    """commands that run at the same time with one cache ask for each endorsement once between them"""
+    with bench("snp-milan-v3") as b:
+        args = [BUILD / "agent/cli/attestctl", "verify", b.evidence, "--fetch", *map(str, b.network())]
+        many = [subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(8)]
+        for one in many:
+            _, err = one.communicate(timeout=90)
+            assert one.returncode == 0, err
+        asked = [r.target for r in b.server.requests]
+        assert len(asked) == len(set(asked)) == 3, asked
+
+
 def test_faults_have_names():
     """each way in which a service misbehaves has its own named error, and leaves the verdict undecided"""
     faults = (("drip", "fetch.timed-out"), ("endless", "fetch.too-large"), ("truncated", "fetch.truncated"),
