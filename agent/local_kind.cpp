@@ -7,6 +7,7 @@
 #include "agent/collateral/bundle.h"
 #include "agent/collateral/needs.h"
 #include "quote/base/fd.h"
+#include "quote/intel/quote.h"
 
 namespace attestd {
 namespace {
@@ -92,31 +93,64 @@ Result<void> LocalKind::open_cache() {
     return {};
 }
 
+// Files, which configuration named, and hints: what came with the evidence. All of it is signed or
+// worthless; junk among the hints is left out.
+struct LocalKind::Given {
+    std::string name;
+    const Bytes* bytes;
+    Endorsements item;
+    bool is_file;
+};
+
+Result<std::vector<LocalKind::Given>> LocalKind::take_apart(
+    const std::vector<EndorsementFile>& files, const std::vector<Bytes>& hints) {
+    std::vector<Given> out;
+    for (const EndorsementFile& file : files) {
+        Given one{file.name, &file.bytes, {}, /*is_file=*/true};
+        ATTESTD_CHECK(add_endorsement_file(one.item, file.bytes, file.name));
+        out.push_back(std::move(one));
+    }
+    for (const Bytes& hint : hints) {
+        Given one{"endorsements that came with the evidence", &hint, {}, /*is_file=*/false};
+        if (add_endorsement_file(one.item, hint, one.name)) out.push_back(std::move(one));
+    }
+    return out;
+}
+
+// Whoever the verifier may find as an issuer must be found when ages are judged, too: else an old
+// list whose issuer's chain was left out would pass for one of unknown age.
+void LocalKind::add_issuers(Endorsements& context, ByteView quote, Time now) const {
+    if (const auto parsed = parse_intel_quote(quote); parsed && !parsed->pck_chain().empty())
+        static_cast<void>(context.add(as_bytes(parsed->pck_chain()), "the quote's PCK chain"));
+    const auto needs = needed_endorsements(quote, context);
+    if (!needs) return;  // the verifier says what is wrong with it
+    const CollateralCache& cache = collateral_->cache();
+    for (const EndorsementId& id : *needs) {
+        cache.add_issuers(id, context);
+        if (!std::holds_alternative<PckCertificateId>(id)) continue;
+        if (const auto chain = cache.load(id, now))
+            static_cast<void>(context.add(chain->bytes, endorsement_file(id)));
+    }
+}
+
 Result<void> LocalKind::gather(Gathered& out, const Evidence& evidence, Time now) {
     ATTESTD_TRY(const auto files, read_endorsement_files(paths_));
-    Endorsements context = roots_;
-    for (const EndorsementFile& file : files)
-        ATTESTD_CHECK(add_endorsement_file(context, file.bytes, file.name));
+    ATTESTD_TRY(const auto given, take_apart(files, evidence.endorsements));
     out.endorsements = roots_;
-    for (const EndorsementFile& file : files) {
-        Endorsements item;
-        ATTESTD_CHECK(add_endorsement_file(item, file.bytes, file.name));
-        if (auto admitted = collateral_->cache().admit(item, context, now); !admitted) {
+    Endorsements context = roots_;
+    for (const Given& one : given)
+        ATTESTD_CHECK(add_endorsement_file(context, *one.bytes, one.name));
+    add_issuers(context, evidence.quote, now);
+    for (const Given& one : given) {
+        if (auto admitted = collateral_->cache().admit(one.item, context, now); !admitted) {
             const Errc code = admitted.error().code;
             if (code != Errc::crl_rollback && code != Errc::collateral_rollback)
                 return tl::make_unexpected(std::move(admitted).error());
-            if (!out.too_old) out.too_old = Error{code, file.name + ": " + admitted.error().detail};
+            if (one.is_file && !out.too_old)
+                out.too_old = Error{code, one.name + ": " + admitted.error().detail};
             continue;
         }
-        ATTESTD_CHECK(add_endorsement_file(out.endorsements, file.bytes, file.name));
-    }
-    // What came with the evidence is a hint: everything in it is signed, and junk is left out.
-    for (const Bytes& hint : evidence.endorsements) {
-        const std::string name = "endorsements that came with the evidence";
-        Endorsements item;
-        if (!item.add(hint, name)) continue;
-        if (collateral_->cache().admit(item, context, now))
-            static_cast<void>(out.endorsements.add(hint, name));
+        ATTESTD_CHECK(add_endorsement_file(out.endorsements, *one.bytes, one.name));
     }
     return gather_cached(out, evidence, now);
 }

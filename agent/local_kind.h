@@ -13,6 +13,12 @@
 
 namespace attestd {
 
+/// A file of endorsements, as it is.
+struct EndorsementFile {
+    std::string name;
+    Bytes bytes;
+};
+
 class LocalKind final : public VerifierKind {
  public:
     /// Parses policy and trust anchors now, with the errors of parse_appraisal_policy() and
@@ -32,9 +38,13 @@ class LocalKind final : public VerifierKind {
 
  private:
     struct Gathered;
+    struct Given;
     LocalKind(TrustAnchors anchors, Endorsements roots, AppraisalPolicy policy,
               const VerifierConfig& config);
     [[nodiscard]] Result<void> open_cache();
+    [[nodiscard]] static Result<std::vector<Given>> take_apart(
+        const std::vector<EndorsementFile>& files, const std::vector<Bytes>& hints);
+    void add_issuers(Endorsements& context, ByteView quote, Time now) const;
     [[nodiscard]] Result<void> gather(Gathered& out, const Evidence& evidence, Time now);
     [[nodiscard]] Result<void> gather_cached(Gathered& out, const Evidence& evidence, Time now);
 
@@ -47,12 +57,6 @@ class LocalKind final : public VerifierKind {
     bool is_test_;
     std::optional<CollateralProvider> collateral_;  // opened by the first appraisal; never fetches
     std::vector<EndorsementId> wanted_;
-};
-
-/// A file of endorsements, as it is.
-struct EndorsementFile {
-    std::string name;
-    Bytes bytes;
 };
 
 /// The endorsements among these files and folders (one level). What a folder holds and is no

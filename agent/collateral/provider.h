@@ -66,6 +66,7 @@ class CollateralProvider final {
     [[nodiscard]] Result<std::vector<EndorsementId>> cached_ids() const;
 
     [[nodiscard]] CollateralCache& cache() noexcept { return cache_; }
+    [[nodiscard]] const CollateralCache& cache() const noexcept { return cache_; }
 
  private:
     using Steady = std::chrono::steady_clock;

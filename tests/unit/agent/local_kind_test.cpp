@@ -1,6 +1,9 @@
 // The verifier in this process: where its endorsements come from, and that none goes back.
 #include "agent/local_kind.h"
 
+#include <nlohmann/json.hpp>
+
+#include "agent/collateral/needs.h"
 #include "quote/base/encoding.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/collateral/fake_services.h"
@@ -17,7 +20,7 @@ constexpr std::string_view kPolicy =
     R"("mrseam":"any","mrconfigid":"any","mrowner":"any","mrownerconfig":"any"}})";
 
 struct Rig {
-    Rig() {
+    explicit Rig(const char* kind = "tdx-v4") : machine(kind, kNow) {
         config.policy = {"policy.json", Bytes(kPolicy.begin(), kPolicy.end())};
         config.trust_anchors = {{"root.der", machine.root}};
         config.collateral.cache = dir / "cache";
@@ -35,11 +38,16 @@ struct Rig {
     }
     Result<AttestationResult> appraise(VerifierKind& kind, Time now,
                                        std::vector<Bytes> hints = {}) const {
-        return kind.appraise({Tee::tdx, machine.evidence, std::move(hints), {}, "test"}, {}, now);
+        return kind.appraise({machine.kind.starts_with("snp") ? Tee::snp : Tee::tdx,
+                              machine.evidence,
+                              std::move(hints),
+                              {},
+                              "test"},
+                             {}, now);
     }
 
     test::TempDir dir;
-    Machine machine{"tdx-v4", kNow};
+    Machine machine;
     VerifierConfig config;
 };
 
@@ -108,6 +116,59 @@ TEST_CASE("local verifier: an older hint is not used", "[agent][collateral][inva
     const auto replayed = rig.appraise(*kind, kNow, {Rig::collateral(kNow - days(1))});
     REQUIRE_OK(replayed);
     CHECK(replayed->verdict() == Verdict::undecided);
+}
+
+// One-file collateral without the PCK CRL, or that list alone as bare DER: its issuer is then known
+// from the quote, and from nowhere else.
+Bytes without_pck_crl(Time at) {
+    auto file = nlohmann::json::parse(as_text(Rig::collateral(at)));
+    file.erase("pck_crl");
+    file.erase("pck_crl_issuer_chain");
+    const std::string text = file.dump();
+    return {text.begin(), text.end()};
+}
+Bytes bare_pck_crl(Time at) {
+    const auto file = nlohmann::json::parse(as_text(Rig::collateral(at)));
+    return from_hex(file.at("pck_crl").get<std::string>(), "pck_crl").value();
+}
+
+TEST_CASE("local verifier: an older list is known as older without the chain of its issuer",
+          "[agent][collateral][invariant-7]") {
+    Rig rig;
+    const std::vector<Bytes> current{without_pck_crl(kNow), bare_pck_crl(kNow)};
+    const std::vector<Bytes> older{without_pck_crl(kNow), bare_pck_crl(kNow - days(1))};
+    const auto kind = rig.make();
+    CHECK(rig.appraise(*kind, kNow, older)->verdict() == Verdict::accepted);
+    CHECK(rig.appraise(*kind, kNow, current)->verdict() == Verdict::accepted);
+    CHECK(rig.appraise(*kind, kNow, older)->verdict() == Verdict::undecided);
+    CHECK(rig.appraise(*rig.make(), kNow, older)->verdict() == Verdict::undecided);
+}
+
+TEST_CASE("local verifier: AMD's older list is known as older when it comes alone",
+          "[agent][collateral][invariant-7]") {
+    constexpr std::string_view policy =
+        R"({"snp":{"measurement":"any","host_data":"any","id_key_digest":"any",)"
+        R"("author_key_digest":"any","csp_ids":"any","min_tcb":"any","require_crl":true}})";
+    Rig rig("snp-milan-v3");
+    rig.config.policy = {"policy.json", Bytes(policy.begin(), policy.end())};
+    auto services = std::make_shared<test::FakeServices>();
+    rig.machine.serve(*services, "current");
+    auto cache =
+        CollateralCache::open(rig.dir / "cache", CollateralCache::Kind::test, rig.machine.anchors);
+    REQUIRE_OK(cache);
+    CollateralProvider provider(*std::move(cache), services, test::test_addresses(),
+                                rig.machine.anchors);
+    // Issuers and leaf, not the list.
+    auto ids = needed_endorsements(rig.machine.evidence, {}).value();
+    ids.pop_back();
+    static_cast<void>(provider.obtain(ids, {}, WhenToAsk::when_missing, kNow,
+                                      std::chrono::steady_clock::now() + std::chrono::seconds(5)));
+    const auto crl = [](Time at) {
+        return forge::content_of(forge::forge_case("snp-milan-v3", at).value(), "crl.der");
+    };
+    const auto kind = rig.make();
+    CHECK(rig.appraise(*kind, kNow, {crl(kNow)})->verdict() == Verdict::accepted);
+    CHECK(rig.appraise(*kind, kNow, {crl(kNow - days(1))})->verdict() == Verdict::undecided);
 }
 
 TEST_CASE("local verifier: a clock behind the newest signed date is an outage with its name",
