@@ -17,7 +17,6 @@ constexpr const char* kLockFile = ".lock";
 constexpr std::size_t kMaxFileLen = std::size_t{2} << 20;
 constexpr std::size_t kMaxFiles = 4096;
 constexpr unsigned kFileMode = 0644;  // what vendors sign is public
-
 constexpr unsigned kLockMode = 0600;  // nobody else may hold it
 
 // What root makes in another user's folder is that user's: the daemon must be able to go on with
@@ -36,15 +35,23 @@ Result<Fd> open_or_make(const std::filesystem::path& folder) {
     std::error_code ec;
     const bool is_new = std::filesystem::create_directories(folder, ec);
     if (ec) return fail_errno(ec.value(), "collateral cache " + folder.string());
-    ATTESTD_TRY(Fd dir, open_file(folder, O_RDONLY | O_DIRECTORY));
+    // Its owner may be somebody whom root does not trust: no link leads root elsewhere.
+    ATTESTD_TRY(Fd dir, open_file(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     if (!is_new) return dir;
     ATTESTD_TRY(const Fd parent, open_file(folder.parent_path(), O_RDONLY | O_DIRECTORY));
     ATTESTD_CHECK(give_to_owner_of(parent, dir, folder.string()));
     return dir;
 }
 
-std::string where(const std::filesystem::path& path, const std::string& file) {
-    return (path / file).string();
+// The descriptor of a lock file, which is made when it is absent. One that is there stays whose it
+// is: in another user's folder it could be a link to anything.
+Result<Fd> open_lock(const Fd& dir, const std::string& name, const std::string& what) {
+    auto made = open_at(dir, name, O_RDONLY | O_CREAT | O_EXCL, kLockMode);
+    if (made) {
+        ATTESTD_CHECK(give_to_owner_of(dir, *made, what));
+        return made;
+    }
+    return open_at(dir, name, O_RDONLY);
 }
 
 // Among the certificates of `item`, one whose key signed the platform's QE report.
@@ -74,13 +81,21 @@ Result<CollateralCache> CollateralCache::open(const std::filesystem::path& path,
     return cache;
 }
 
+std::string CollateralCache::where(const std::string& file) const {
+    return (path_ / file).string();
+}
+
+Result<Bytes> CollateralCache::read(const std::string& file) const {
+    ATTESTD_TRY(const Fd fd, open_at(dir_, file, O_RDONLY | O_NONBLOCK));
+    return read_all(fd, kMaxFileLen, where(file));
+}
+
 Result<void> CollateralCache::reread() {
     const std::string file(kFloorsFile);
-    const auto fd = open_at(dir_, file, O_RDONLY);
-    if (!fd && fd.error().code == Errc::not_found) return {};
-    if (!fd) return tl::make_unexpected(fd.error());
-    ATTESTD_TRY(const Bytes bytes, read_all(*fd, kMaxFileLen, where(path_, file)));
-    ATTESTD_TRY(floors_, Floors::parse(as_text(bytes), where(path_, file)));
+    const auto bytes = read(file);
+    if (!bytes && bytes.error().code == Errc::not_found) return {};
+    if (!bytes) return tl::make_unexpected(bytes.error());
+    ATTESTD_TRY(floors_, Floors::parse(as_text(*bytes), where(file)));
     return {};
 }
 
@@ -92,27 +107,25 @@ Result<Fd> CollateralCache::lock_service(const std::string& service,
                                          std::chrono::steady_clock::time_point deadline) const {
     constexpr std::chrono::milliseconds kPause{20};  // flock() knows no deadline
     const std::string file = ".asking-" + service;
-    ATTESTD_TRY(Fd fd, open_at(dir_, file, O_RDONLY | O_CREAT, kLockMode));
-    ATTESTD_CHECK(give_to_owner_of(dir_, fd, where(path_, file)));
+    ATTESTD_TRY(Fd fd, open_lock(dir_, file, where(file)));
     while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno(errno, where(path_, file));
+        if (errno != EWOULDBLOCK && errno != EINTR) return fail_errno(errno, where(file));
         if (std::chrono::steady_clock::now() >= deadline)
             return fail(Errc::timed_out,
                         fmt::format("{}: another process asks the service and does "
                                     "not come to an end",
-                                    where(path_, file)));
+                                    where(file)));
         std::this_thread::sleep_for(kPause);
     }
     return fd;
 }
 
 Result<Fd> CollateralCache::lock() const {
-    ATTESTD_TRY(Fd fd, open_at(dir_, kLockFile, O_RDONLY | O_CREAT, kLockMode));
-    ATTESTD_CHECK(give_to_owner_of(dir_, fd, where(path_, kLockFile)));
+    ATTESTD_TRY(Fd fd, open_lock(dir_, kLockFile, where(kLockFile)));
     int done = 0;
     do done = ::flock(fd.get(), LOCK_EX);
     while (done != 0 && errno == EINTR);
-    if (done != 0) return fail_errno(errno, where(path_, kLockFile));
+    if (done != 0) return fail_errno(errno, where(kLockFile));
     return fd;
 }
 
@@ -128,7 +141,7 @@ void CollateralCache::add_issuers(const EndorsementId& id, Endorsements& out) co
         beside = {PckCrlId{PckCa::platform}, PckCrlId{PckCa::processor}};
     for (const EndorsementId& issuers : beside) {
         const std::string file = endorsement_file(issuers);
-        const auto bytes = read_file(path_ / file, kMaxFileLen);
+        const auto bytes = read(file);
         // Without them the check that needs them fails, and says so.
         if (bytes) static_cast<void>(out.add(*bytes, file));
     }
@@ -158,8 +171,7 @@ Result<CheckedEndorsement> CollateralCache::check_as(const EndorsementId& id, By
 
 Result<CachedEndorsement> CollateralCache::load(const EndorsementId& id, Time now) const {
     const std::string file = endorsement_file(id);
-    ATTESTD_TRY(const Fd fd, open_at(dir_, file, O_RDONLY));
-    ATTESTD_TRY(Bytes bytes, read_all(fd, kMaxFileLen, where(path_, file)));
+    ATTESTD_TRY(Bytes bytes, read(file));
     Endorsements issuers;
     add_issuers(id, issuers);
     auto checked = check_as(id, bytes, issuers, now);
@@ -179,7 +191,7 @@ Result<CachedEndorsement> CollateralCache::load(const EndorsementId& id, Time no
             return tl::make_unexpected(std::move(checked).error());
         default:
             return fail(Errc::collateral_damaged,
-                        fmt::format("{}: {}: remove it, or fetch it again", where(path_, file),
+                        fmt::format("{}: {}: remove it, or fetch it again", where(file),
                                     to_string(checked.error())));
     }
 }
@@ -199,20 +211,26 @@ Result<CheckedEndorsement> CollateralCache::store(const EndorsementId& id, ByteV
 Result<void> CollateralCache::admit(const Endorsements& given, const Endorsements& context,
                                     Time now) {
     const auto all = check_endorsements(given, context, anchors_, now);
-    const auto is_news = [this](const Result<CheckedEndorsement>& checked) {
-        Floors copy = floors_;
-        return checked && copy.raise(checked->key, *checked);
+    const auto check_ages = [&]() -> Result<void> {
+        for (const auto& checked : all) {
+            if (checked) ATTESTD_CHECK(floors_.check(checked->key, *checked));
+        }
+        return {};
     };
-    for (const auto& checked : all) {
-        if (checked) ATTESTD_CHECK(floors_.check(checked->key, *checked));
-    }
-    if (std::none_of(all.begin(), all.end(), is_news)) return {};
+    const auto raise_floors = [&all](Floors& floors) {
+        bool rose = false;
+        for (const auto& checked : all) {
+            if (checked && floors.raise(checked->key, *checked)) rose = true;
+        }
+        return rose;
+    };
+    ATTESTD_CHECK(check_ages());
+    if (Floors copy = floors_; !raise_floors(copy)) return {};
     ATTESTD_TRY(const Fd held, lock());
+    // Another process may have seen newer ones meanwhile.
     ATTESTD_CHECK(reread());
-    for (const auto& checked : all) {
-        if (checked) floors_.raise(checked->key, *checked);
-    }
-    return write_floors();
+    ATTESTD_CHECK(check_ages());
+    return raise_floors(floors_) ? write_floors() : Result<void>{};
 }
 
 Result<std::vector<std::pair<std::string, Bytes>>> CollateralCache::read_all_files() const {
@@ -232,7 +250,7 @@ Result<std::vector<std::pair<std::string, Bytes>>> CollateralCache::read_all_fil
     std::sort(names.begin(), names.end());
     std::vector<std::pair<std::string, Bytes>> out;
     for (const std::string& name : names) {
-        ATTESTD_TRY(Bytes bytes, read_file(path_ / name, kMaxFileLen));
+        ATTESTD_TRY(Bytes bytes, read(name));
         out.emplace_back(name, std::move(bytes));
     }
     return out;

@@ -84,6 +84,8 @@ class CollateralCache final {
     CollateralCache(std::filesystem::path path, Fd dir, TrustAnchors anchors)
         : path_(std::move(path)), dir_(std::move(dir)), anchors_(std::move(anchors)) {}
 
+    [[nodiscard]] std::string where(const std::string& file) const;
+    [[nodiscard]] Result<Bytes> read(const std::string& file) const;
     [[nodiscard]] Result<void> write_floors();
     [[nodiscard]] Result<Fd> lock() const;
     [[nodiscard]] Result<CheckedEndorsement> check_as(const EndorsementId& id, ByteView bytes,
