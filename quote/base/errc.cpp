@@ -161,6 +161,13 @@ constexpr auto kTable = std::to_array<ErrcInfo>({
      "The given registers do not have the digest that the vTPM's quote covers."},
     {Errc::vtpm_signature, "vtpm.signature",
      "The vTPM's quote is not signed by the key that the paravisor's report vouches for."},
+    {Errc::vtpm_failed, "vtpm.failed", "The TPM refused a command or its driver failed."},
+    {Errc::event_log_missing, "event-log.missing",
+     "The policy judges events, and no event log was given."},
+    {Errc::event_log_malformed, "event-log.malformed",
+     "An event log breaks the structure that its specification demands."},
+    {Errc::event_log_mismatch, "event-log.mismatch",
+     "Replaying the event log does not give the registers that the evidence holds."},
     // the network and what it brings
     {Errc::fetch_denied, "fetch.denied",
      "attestd-fetch's configuration does not list the host, scheme or port."},
@@ -207,6 +214,11 @@ constexpr auto kTable = std::to_array<ErrcInfo>({
      "This machine offers no supported way to evidence."},
     {Errc::platform_wrong_echo, "platform.wrong-echo",
      "The evidence does not carry the report data that was asked for."},
+    {Errc::quote_service, "platform.quote-service",
+     "The quote service answered with an error or with something that is no quote."},
+    {Errc::event_refused, "event.refused", "A run-time event may not be measured as asked."},
+    {Errc::event_lost, "event.lost",
+     "The log of run-time events and the register that it explains do not agree."},
     {Errc::peer_foreign_pidns, "caller.foreign-pidns",
      "The caller lives in a pid namespace that cannot be seen from here."},
     {Errc::peer_exited, "caller.exited", "The caller's process is gone."},
@@ -221,18 +233,33 @@ constexpr auto kTable = std::to_array<ErrcInfo>({
      "The caller's cgroup lies outside this cgroup namespace."},
     {Errc::cgroup_delegated, "caller.cgroup-delegated",
      "A user owns part of the cgroup path that names the caller."},
+    {Errc::inspect_failed, "caller.inspect",
+     "Facts about the executable of the caller could not be had."},
+    {Errc::exe_refused, "caller.executable",
+     "No digest is taken of an executable that is deleted, too large or not a file."},
+    {Errc::credential_refused, "credential.refused",
+     "A connection to the credential socket does not come from the unit that it claims."},
     {Errc::caller_unknown, "caller.unknown", "No workload of the policy matches the caller."},
     {Errc::secret_unavailable, "secret.unavailable", "There is no such secret for this caller."},
     {Errc::secret_too_large, "secret.too-large", "The secret is over 1 MiB."},
     {Errc::bad_name, "secret.bad-name", "A secret's name is not in the allowed form."},
     {Errc::grant_expired, "grant.expired",
      "The grant was made under a session or policy that no longer holds."},
+    {Errc::binding_mismatch, "config.binding",
+     "The configuration is not the one to which the hardware evidence is bound."},
+    {Errc::delivery_insecure, "delivery.insecure",
+     "The place for a secret could be written to a disk or read by others."},
+    {Errc::delivery_template, "delivery.template",
+     "A template names a secret that is not delivered, or breaks the form."},
+    {Errc::delivery_command, "delivery.command", "The command to run after a change failed."},
     {Errc::audit_failed, "audit.failed",
      "The audit record could not be written, so nothing was released."},
     {Errc::store_locked, "store.locked", "No key slot of the sealed store opens on this machine."},
     {Errc::store_corrupt, "store.corrupt",
      "A record or slot of the sealed store is damaged or was changed."},
     {Errc::store_slot, "store.slot", "A key slot cannot be added or dropped as asked."},
+    {Errc::store_rollback, "store.rollback",
+     "The store is older than what was already seen of it."},
     {Errc::bad_request, "request.malformed", "The HTTP request is not one that this route takes."},
     {Errc::not_allowed, "request.not-allowed", "The caller may not use this route."},
     {Errc::rate_limited, "request.rate-limited", "The caller asks too often."},
@@ -262,9 +289,9 @@ std::string_view errc_name(Errc code) noexcept { return info(code).name; }
 std::string_view errc_meaning(Errc code) noexcept { return info(code).meaning; }
 
 bool is_absence(Errc code) noexcept {
-    constexpr std::array kAbsences{Errc::chain_missing,    Errc::crl_missing,
-                                   Errc::tcb_info_missing, Errc::qe_identity_missing,
-                                   Errc::leaf_missing,     Errc::vtpm_missing};
+    constexpr std::array kAbsences{
+        Errc::chain_missing, Errc::crl_missing,  Errc::tcb_info_missing, Errc::qe_identity_missing,
+        Errc::leaf_missing,  Errc::vtpm_missing, Errc::event_log_missing};
     return std::find(kAbsences.begin(), kAbsences.end(), code) != kAbsences.end();
 }
 
