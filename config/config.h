@@ -85,6 +85,17 @@ struct MatchItem {
     std::optional<gid_t> group_id;  ///< supplementary
     std::optional<UnitPattern> unit;
     std::optional<std::string> slice, container_id, pod_uid, selinux, apparmor, socket;
+    // What only attestd-inspect can see: conditions beside one of the above, never an identity.
+    std::optional<Sha256> exe_sha256;
+    std::optional<Sha256> exe_verity;  ///< the fs-verity digest, which is not the file's SHA-256
+    std::optional<std::string> exe_path;
+    bool init_pidns = false, init_userns = false;  ///< the daemon's own namespace
+    bool allow_unlinked = false;                   ///< exe_sha256 may be a deleted file's
+
+    /// Whether attestd-inspect has to be asked about a caller before this item can be judged.
+    [[nodiscard]] bool needs_inspection() const noexcept {
+        return exe_sha256 || exe_verity || exe_path || init_pidns || init_userns;
+    }
 };
 
 struct Workload {
@@ -162,6 +173,7 @@ struct IdentityConfig {
     std::optional<bool> require_peer_pidfd;  ///< not given: when the kernel has it
     bool allow_traced = false;
     bool allow_inherited_connection = false;  ///< the writer may be another process than the peer
+    std::filesystem::path inspect_socket;     ///< of attestd-inspect; empty: there is none
 };
 
 /// What stands between the host, which can write the disk, and this configuration.
@@ -190,6 +202,8 @@ struct Config {
         digest{};  ///< over every file that was loaded, in order, and every name that was resolved
 
     [[nodiscard]] bool is_test_setup() const noexcept { return !verifier.trust_anchors.empty(); }
+    /// Whether any rule can only be judged with attestd-inspect's help.
+    [[nodiscard]] bool needs_inspection() const noexcept;
 };
 
 }  // namespace attestd

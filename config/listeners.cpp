@@ -43,6 +43,14 @@ ListenerConfig default_admin() {
     return {"admin", "/run/attestd/admin.sock", ListenerKind::admin, std::nullopt, 0600};
 }
 
+// Reaching a socket is a condition by itself: it is given up in so many words, or not at all.
+Result<void> check_world_access(const JsonValue& mode_value, mode_t mode, bool granted) {
+    if ((mode & kOthers) == 0 || granted) return {};
+    return mode_value.fail_here(Errc::bad_value,
+                                "lets every user of this machine connect; name a group, or say "
+                                "\"world_accessible\": true");
+}
+
 Result<ListenerConfig> load_listener(const JsonValue& value, LoadContext& context) {
     ListenerConfig out;
     ATTESTD_TRY(JsonObject in, value.object());
@@ -62,12 +70,14 @@ Result<ListenerConfig> load_listener(const JsonValue& value, LoadContext& contex
         };
         ATTESTD_TRY(out.group, parse_text(*group, resolve));
     }
+    ATTESTD_TRY(const bool world_accessible, bool_or(in, "world_accessible", false));
     out.mode = out.kind == ListenerKind::admin ? 0600 : 0660;
     if (const auto mode = in.optional("mode")) {
         ATTESTD_TRY(out.mode, parse_text(*mode, parse_mode));
         if (out.kind == ListenerKind::admin && (out.mode & kOthers) != 0) {
             return mode->fail_here(Errc::bad_value, "an admin socket is never open to others");
         }
+        ATTESTD_CHECK(check_world_access(*mode, out.mode, world_accessible));
     }
     ATTESTD_CHECK(in.finish());
     return out;

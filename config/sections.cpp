@@ -245,6 +245,7 @@ Result<IdentityConfig> load_identity(const MaybeValue& value) {
     ATTESTD_TRY(out.allow_traced, bool_or(in, "allow_traced", out.allow_traced));
     ATTESTD_TRY(out.allow_inherited_connection,
                 bool_or(in, "allow_inherited_connection", out.allow_inherited_connection));
+    ATTESTD_TRY(out.inspect_socket, path_or(in, "inspect_socket", out.inspect_socket));
     ATTESTD_CHECK(in.finish());
     return out;
 }

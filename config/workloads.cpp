@@ -6,6 +6,7 @@
 
 #include "config/internal/load_context.h"
 #include "config/secret_name.h"
+#include "quote/base/encoding.h"
 
 namespace attestd {
 namespace {
@@ -14,12 +15,9 @@ constexpr std::size_t kMaxMatchItems = 64;
 constexpr std::size_t kMaxTextLen = 255;
 constexpr std::int64_t kMaxUid = 0xfffffffe;  // the last one means "none" to the kernel
 
-// Facts about the executable, which any process of the same uid can arrange: conditions, never
-// identity.
-constexpr std::array<std::string_view, 4> kExecutableKeys{"exe_sha256", "exe_verity", "exe_path",
-                                                          "on_verity_root"};
-constexpr std::array<std::string_view, 2> kNamespaceKeys{"pidns", "userns"};
+// Known to the design and not to this build: refused in these words, not as a typing error.
 constexpr std::array<std::string_view, 2> kRuntimeKeys{"container_image", "container_label"};
+constexpr std::string_view kVerityRootKey = "on_verity_root";
 
 Result<std::optional<std::uint32_t>> id_number(JsonObject& item, std::string_view key) {
     const auto value = item.optional(key);
@@ -59,6 +57,40 @@ Result<std::string> parse_label(const std::string& text) {
     return fail(Errc::bad_value, "a security label of 1 to 255 printable characters is expected");
 }
 
+Result<Sha256> parse_sha256(const std::string& text) {
+    ATTESTD_TRY(const std::string digits, parse_container_id(text));  // of the same form
+    return array_from_hex<Sha256().size()>(digits, "exe_sha256");
+}
+
+Result<Sha256> parse_verity(const std::string& text) {
+    constexpr std::string_view kAlgorithm = "sha256:";
+    if (text.starts_with(kAlgorithm)) {
+        if (auto digest = parse_sha256(text.substr(kAlgorithm.size()))) return digest;
+    }
+    return fail(
+        Errc::bad_value,
+        "\"sha256:\" and 64 lower-case hexadecimal digits are expected, as fsverity measure "
+        "prints them");
+}
+
+// The whole path as the kernel spells it: nothing in it is resolved or expanded here.
+Result<std::string> parse_exe_path(const std::string& text) {
+    constexpr std::size_t kMaxPathLen = 4095;
+    const std::filesystem::path path(text);
+    const bool plain = std::none_of(path.begin(), path.end(),
+                                    [](const auto& part) { return part == "." || part == ".."; });
+    if (path.is_absolute() && plain && path.has_filename() && text.size() <= kMaxPathLen &&
+        text.find('\0') == std::string::npos) {
+        return text;
+    }
+    return fail(Errc::bad_value, "an absolute path of a file without \".\" and \"..\" is expected");
+}
+
+Result<bool> parse_init(const std::string& text) {
+    if (text == "init") return true;
+    return fail(Errc::bad_value, "\"init\" is expected: the namespace that attestd runs in");
+}
+
 bool is_unit_name(std::string_view name) noexcept {
     return name.ends_with(".service") || name.ends_with(".scope") || name.ends_with(".socket") ||
            name.ends_with(".mount");
@@ -92,36 +124,53 @@ bool identifies(const MatchItem& item) noexcept {
            item.pod_uid || item.selinux || item.apparmor || item.socket;
 }
 
-template <class Keys>
-std::optional<JsonValue> first_of(JsonObject& item, const Keys& keys) {
-    std::optional<JsonValue> found;
-    for (const std::string_view key : keys) {
-        auto value = item.optional(key);
-        if (value && !found) found = std::move(value);
-    }
-    return found;
+// The kernel can tell who it is; what the executable is, any process of the same user can arrange.
+bool bears_executable(const MatchItem& item) noexcept {
+    return item.uid || item.unit || item.container_id || item.pod_uid;
 }
 
 // Rules that name facts which this installation cannot learn are refused, not skipped: a condition
 // left out would let more callers in.
-Result<void> refuse_unavailable(JsonObject& in, const MatchItem& item) {
-    const auto executable = first_of(in, kExecutableKeys);
-    const auto ns = first_of(in, kNamespaceKeys);
-    const auto runtime = first_of(in, kRuntimeKeys);
-    if (executable && !identifies(item)) {
-        return executable->fail_here(
-            Errc::bad_config,
-            "an executable alone identifies nobody: any process of the same user "
-            "can run it; add a uid, unit or container");
+Result<void> refuse_unsupported(JsonObject& in) {
+    for (const std::string_view key : kRuntimeKeys) {
+        if (const auto value = in.optional(key)) {
+            return value->fail_here(Errc::bad_config,
+                                    "needs the container runtime's API, which is not supported by "
+                                    "this build; use container_id or unit");
+        }
     }
-    if (executable || ns) {
-        return (executable ? executable : ns)
-            ->fail_here(Errc::bad_config, "needs attestd-inspect, which is not installed");
+    if (const auto value = in.optional(kVerityRootKey)) {
+        return value->fail_here(Errc::bad_config,
+                                "is not supported by this build; use exe_verity or exe_sha256");
     }
-    if (runtime) {
-        return runtime->fail_here(Errc::bad_config,
-                                  "needs the container runtime's API, which is not "
-                                  "supported by this build; use container_id or unit");
+    return {};
+}
+
+Result<void> load_inspected(JsonObject& in, const Config& config, MatchItem& out) {
+    const auto unlinked = in.optional("allow_unlinked");
+    ATTESTD_CHECK(take(in, "exe_sha256", out.exe_sha256, parse_sha256));
+    ATTESTD_CHECK(take(in, "exe_verity", out.exe_verity, parse_verity));
+    ATTESTD_CHECK(take(in, "exe_path", out.exe_path, parse_exe_path));
+    ATTESTD_CHECK(take(in, "pidns", out.init_pidns, parse_init));
+    ATTESTD_CHECK(take(in, "userns", out.init_userns, parse_init));
+    if (unlinked) {
+        ATTESTD_TRY(out.allow_unlinked, unlinked->boolean());
+        if (!out.exe_sha256)
+            return unlinked->fail_here(Errc::bad_config, "goes with exe_sha256 alone");
+    }
+    for (const std::string_view key : {"exe_sha256", "exe_verity", "exe_path"}) {
+        const auto value = in.optional(key);
+        if (!value || bears_executable(out)) continue;
+        return value->fail_here(Errc::bad_config,
+                                "an executable alone identifies nobody: any process of the same "
+                                "user can run it; add a uid, unit or container");
+    }
+    for (const std::string_view key : {"exe_sha256", "exe_verity", "exe_path", "pidns", "userns"}) {
+        const auto value = in.optional(key);
+        if (!value || !config.identity.inspect_socket.empty()) continue;
+        return value->fail_here(Errc::bad_config,
+                                "needs attestd-inspect: install it and name its socket in "
+                                "identity.inspect_socket");
     }
     return {};
 }
@@ -166,10 +215,14 @@ Result<MatchItem> load_item(const JsonValue& value, LoadContext& context, const 
             return fail(Errc::bad_reference,
                         fmt::format("no listener of kind \"workloads\" is called \"{}\"", name));
         }));
-    ATTESTD_CHECK(refuse_unavailable(in, out));
+    ATTESTD_CHECK(load_inspected(in, config, out));
+    ATTESTD_CHECK(refuse_unsupported(in));
     ATTESTD_CHECK(in.finish());
     if (!identifies(out)) {
-        return value.fail_here(Errc::bad_config, "an empty rule would match every caller");
+        return value.fail_here(Errc::bad_config,
+                               out.needs_inspection()
+                                   ? "a namespace alone would match nearly every caller"
+                                   : "an empty rule would match every caller");
     }
     return out;
 }
@@ -207,6 +260,13 @@ bool UnitPattern::matches(std::string_view unit) const noexcept {
     if (!any_instance) return unit == name;
     return unit.size() > name.size() + suffix.size() && unit.starts_with(name) &&
            unit.ends_with(suffix);
+}
+
+bool Config::needs_inspection() const noexcept {
+    const auto needs = [](const MatchItem& item) { return item.needs_inspection(); };
+    return std::any_of(workloads.begin(), workloads.end(), [&](const Workload& workload) {
+        return std::any_of(workload.match.begin(), workload.match.end(), needs);
+    });
 }
 
 Result<void> load_workloads(const MaybeValue& value, LoadContext& context, Config& config) {

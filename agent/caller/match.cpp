@@ -26,6 +26,7 @@ bool matches_item(const MatchItem& item, const Caller& caller) {
     const auto in_slice = [&](const std::string& slice) {
         return std::find(cgroup.slices.begin(), cgroup.slices.end(), slice) != cgroup.slices.end();
     };
+    if (item.needs_inspection()) return false;  // nobody has asked attestd-inspect
     return holds(item.uid, caller.peer.uid) && holds(item.gid, caller.peer.gid) &&
            (!item.group_id || has_group(*item.group_id)) &&
            (!item.unit || item.unit->matches(cgroup.unit)) &&

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "quote/base/encoding.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 
@@ -167,12 +168,37 @@ TEST_CASE("config: a rule that could not be honoured is refused, never skipped",
     const auto row = GENERATE(values<Row>({
         {"empty rule", "{}", Errc::bad_config, "an empty rule would match every caller"},
         {"unknown selector", R"({"uid": 1, "comm": "nginx"})", Errc::unknown_key, "match[0].comm"},
-        {"executable alone", R"({"exe_sha256": "aa"})", Errc::bad_config,
-         "an executable alone identifies nobody"},
+        {"executable alone",
+         R"({"exe_sha256": "0000000000000000000000000000000000000000000000000000000000000000"})",
+         Errc::bad_config, "an executable alone identifies nobody"},
+        {"verity digest alone",
+         R"({"exe_verity": "sha256:0000000000000000000000000000000000000000000000000000000000000000"})",
+         Errc::bad_config, "an executable alone identifies nobody"},
+        {"executable and a group of many", R"({"gid": 1, "exe_path": "/bin/app"})",
+         Errc::bad_config, "an executable alone identifies nobody"},
+        {"executable and a namespace", R"({"pidns": "init", "exe_path": "/bin/app"})",
+         Errc::bad_config, "an executable alone identifies nobody"},
         {"path alone", R"({"exe_path": "/bin/app"})", Errc::bad_config,
          "an executable alone identifies nobody"},
-        {"executable with a uid", R"({"uid": 1, "exe_sha256": "aa"})", Errc::bad_config,
-         "needs attestd-inspect, which is not installed"},
+        {"executable without an inspector", R"({"uid": 1, "exe_path": "/bin/app"})",
+         Errc::bad_config, "needs attestd-inspect"},
+        {"digest that is none", R"({"uid": 1, "exe_sha256": "aa"})", Errc::bad_value,
+         "64 lower-case"},
+        {"verity digest without its algorithm",
+         R"({"uid": 1, "exe_verity": "0000000000000000000000000000000000000000000000000000000000000000"})",
+         Errc::bad_value, "as fsverity measure"},
+        {"path that is relative", R"({"uid": 1, "exe_path": "bin/app"})", Errc::bad_value,
+         "an absolute path of a file"},
+        {"path with dots", R"({"uid": 1, "exe_path": "/bin/../app"})", Errc::bad_value,
+         "an absolute path of a file"},
+        {"path of a folder", R"({"uid": 1, "exe_path": "/bin/"})", Errc::bad_value,
+         "an absolute path of a file"},
+        {"another namespace", R"({"uid": 1, "pidns": "4026531836"})", Errc::bad_value,
+         "\"init\" is expected"},
+        {"deleted files without a digest", R"({"uid": 1, "allow_unlinked": true})",
+         Errc::bad_config, "goes with exe_sha256"},
+        {"verity root", R"({"uid": 1, "on_verity_root": true})", Errc::bad_config,
+         "not supported by this build"},
         {"namespace", R"({"uid": 1, "pidns": "init"})", Errc::bad_config, "needs attestd-inspect"},
         {"container label", R"({"uid": 1, "container_label": "a=b"})", Errc::bad_config,
          "not supported by this build"},
@@ -204,6 +230,54 @@ TEST_CASE("config: a rule that could not be honoured is refused, never skipped",
         setup.load_with(fmt::format(R"("workloads": {{"app": {{"match": [{}]}}}},)", row.item));
     REQUIRE_ERRC(row.code, config);
     CHECK_THAT(config.error().detail, ContainsSubstring(row.says));
+}
+
+TEST_CASE("config: with an inspector, executables and namespaces are conditions of a rule",
+          "[config][workloads]") {
+    const Setup setup;
+    const std::string digest(64, 'a');
+    const auto with = [&](const std::string& item) {
+        return setup.load_with(fmt::format(
+            R"("identity": {{"inspect_socket": "/run/attestd/inspect.sock"}},
+               "workloads": {{"app": {{"match": [{}]}}}},)",
+            item));
+    };
+    const auto config = with(fmt::format(
+        R"({{"uid": 1, "exe_sha256": "{0}", "exe_verity": "sha256:{0}", "exe_path": "/usr/bin/app",
+             "pidns": "init", "userns": "init", "allow_unlinked": true}})",
+        digest));
+    REQUIRE_OK(config);
+    CHECK(config->identity.inspect_socket == "/run/attestd/inspect.sock");
+    CHECK(config->needs_inspection());
+    const MatchItem& item = config->workloads.at(0).match.at(0);
+    REQUIRE(item.exe_sha256.has_value());
+    CHECK(to_hex(*item.exe_sha256) == digest);
+    CHECK(item.exe_verity == item.exe_sha256);
+    CHECK(item.exe_path == "/usr/bin/app");
+    CHECK((item.init_pidns && item.init_userns && item.allow_unlinked));
+
+    REQUIRE_ERRC(Errc::bad_config, with(R"({"pidns": "init"})"));  // identifies nobody
+    const auto plain = with(R"({"uid": 1})");
+    REQUIRE_OK(plain);
+    CHECK_FALSE(plain->needs_inspection());
+}
+
+TEST_CASE("config: a socket for every user is made only in so many words", "[config][listeners]") {
+    const Setup setup;
+    const auto with = [&](const std::string& rest) {
+        return setup.load_with(
+            fmt::format(R"("listeners": [{{"name": "a", "path": "/a"{}}}],)", rest));
+    };
+    const std::string mode = GENERATE("0661", "0662", "0664", "0666", "0777");
+    const auto refused = with(fmt::format(R"(, "mode": "{}")", mode));
+    REQUIRE_ERRC(Errc::bad_value, refused);
+    CHECK_THAT(refused.error().detail, ContainsSubstring("world_accessible"));
+    const auto granted = with(fmt::format(R"(, "mode": "{}", "world_accessible": true)", mode));
+    REQUIRE_OK(granted);
+    CHECK((granted->listeners.at(0).mode & 0007) != 0);
+    REQUIRE_OK(with(R"(, "mode": "0660")"));
+    REQUIRE_ERRC(Errc::bad_value,
+                 with(R"(, "kind": "admin", "mode": "0666", "world_accessible": true)"));
 }
 
 TEST_CASE("config: names of users and groups become numbers from the given files",
