@@ -103,6 +103,7 @@ struct Workload {
     std::vector<MatchItem> match;  ///< one of them must match
     bool allow_root = false;       ///< a caller with uid 0 may be this workload
     bool raw_evidence = false;     ///< may have its bytes put into evidence unchanged
+    bool events = false;           ///< may have run-time events measured, in its own name
 };
 
 /// How well a secret was protected on its way into this machine.

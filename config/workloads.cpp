@@ -244,6 +244,7 @@ Result<Workload> load_workload(const std::string& id, const JsonValue& value, Lo
     ATTESTD_TRY(out.allow_root, bool_or(in, "allow_root", false));
     ATTESTD_TRY(out.raw_evidence, bool_or(in, "raw_evidence", false));
     ATTESTD_TRY(const bool full, bool_or(in, "raw_is_full_identity", false));
+    ATTESTD_TRY(out.events, bool_or(in, "events", false));
     ATTESTD_CHECK(in.finish());
     if (out.raw_evidence && !full) {
         return value.fail_here(Errc::bad_config,

@@ -304,6 +304,17 @@ TEST_CASE("config: raw evidence is granted only in so many words", "[config][wor
     CHECK_FALSE(with("")->workloads.at(0).raw_evidence);
 }
 
+TEST_CASE("config: a workload measures no event unless it is granted", "[config][workloads]") {
+    const Setup setup;
+    const auto with = [&](const char* rest) {
+        return setup.load_with(
+            fmt::format(R"("workloads": {{"app": {{"match": [{{"uid": 1}}]{}}}}},)", rest));
+    };
+    CHECK_FALSE(with("")->workloads.at(0).events);
+    CHECK(with(R"(, "events": true)")->workloads.at(0).events);
+    REQUIRE_ERRC(Errc::wrong_type, with(R"(, "events": "all")"));
+}
+
 TEST_CASE("unit pattern: only the instance of a template is free", "[config][workloads]") {
     const UnitPattern any{"web@", ".service", true};
     CHECK(any.matches("web@a.service"));
