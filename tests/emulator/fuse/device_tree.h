@@ -34,6 +34,8 @@ class DeviceTree final {
     [[nodiscard]] int mkdir(const std::string& path);
     [[nodiscard]] int rmdir(const std::string& path);
     [[nodiscard]] int chown(const std::string& path, Owner owner);
+    /// Of what is always there; an entry and its attributes keep their modes.
+    [[nodiscard]] int chmod(const std::string& path, unsigned mode);
     /// A file's handle, or a negative errno. `flags` as open(2) takes them.
     [[nodiscard]] std::int64_t open(const std::string& path, int flags);
     [[nodiscard]] int read(std::uint64_t handle, std::span<char> into, std::uint64_t offset,

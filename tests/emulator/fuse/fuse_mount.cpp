@@ -53,7 +53,7 @@ int on_rmdir(const char* path) { return tree().rmdir(path); }
 int on_unlink(const char*) { return -EPERM; }
 int on_create(const char*, mode_t, fuse_file_info*) { return -EACCES; }
 int on_truncate(const char*, off_t, fuse_file_info*) { return 0; }
-int on_chmod(const char*, mode_t, fuse_file_info*) { return 0; }
+int on_chmod(const char* path, mode_t mode, fuse_file_info*) { return tree().chmod(path, mode); }
 int on_chown(const char* path, uid_t uid, gid_t gid, fuse_file_info*) {
     return tree().chown(path, {uid, gid});
 }
