@@ -9,8 +9,8 @@
 namespace attestd {
 namespace {
 
-constexpr auto kPause = std::chrono::seconds(1);      // between batches, whatever is wanted
-constexpr auto kPatience = std::chrono::seconds(60);  // for one batch
+constexpr auto kPause = std::chrono::seconds(1);           // between batches, whatever is wanted
+constexpr auto kBatchPatience = std::chrono::seconds(60);  // for one batch
 
 ServiceAddresses addresses_of(const CollateralConfig& config) {
     ServiceAddresses out;
@@ -42,7 +42,7 @@ struct CollateralRefresher::Work {
         }
         ATTESTD_CHECK(provider->cache().reread());
         return provider->obtain(ids, roots, WhenToAsk::when_missing, wall_now(),
-                                std::chrono::steady_clock::now() + kPatience);
+                                std::chrono::steady_clock::now() + kBatchPatience);
     }
 };
 
@@ -71,14 +71,16 @@ void CollateralRefresher::want(const std::vector<EndorsementId>& ids) {
     for (const EndorsementId& id : ids) {
         if (std::find(wanted_.begin(), wanted_.end(), id) == wanted_.end()) wanted_.push_back(id);
     }
-    if (!wanted_.empty()) wake_.cancel();
+    if (is_idle_ && !wanted_.empty()) wake_.cancel();
 }
 
 Task<void> CollateralRefresher::run() {
     while (!stopped_) {
         if (wanted_.empty()) {
+            is_idle_ = true;
             wake_.expires_at(std::chrono::steady_clock::time_point::max());
             co_await wait_for(wake_);
+            is_idle_ = false;
             continue;
         }
         // Issuers before what they issued, whichever appraisal named them.

@@ -49,6 +49,7 @@ class CollateralRefresher final {
     Status status_;
     Timer wake_;
     bool stopped_ = false;
+    bool is_idle_ = false;  // nothing is wanted: the next wish wakes it
 };
 
 }  // namespace attestd

@@ -19,7 +19,7 @@
 namespace attestd::cli {
 namespace {
 
-constexpr unsigned kFileMode = 0644;  // what vendors sign is public
+constexpr unsigned kCollateralMode = 0644;  // what vendors sign is public
 
 struct CollateralOptions {
     std::vector<std::string> files;  // evidence to fetch for; endorsements to show or bundle
@@ -171,7 +171,8 @@ Outcome<int> run_fetch(const CollateralOptions& options) {
     ATTESTD_TRY(const auto ids, wanted(options, given, *provider));
     // What evidence carries must be in the cache as well: it is to serve without the evidence.
     const auto when = options.always ? WhenToAsk::always : WhenToAsk::when_missing;
-    const auto obtained = provider->obtain(ids, given.endorsements, when, present(),
+    ATTESTD_TRY(const EvidenceInput roots, read_endorsement_input({}, options.trust_anchors));
+    const auto obtained = provider->obtain(ids, roots.endorsements, when, present(),
                                            std::chrono::steady_clock::now() + kServicePatience);
     return report(obtained, options, provider->cache().path().string());
 }
@@ -250,7 +251,7 @@ Outcome<int> run_collateral_bundle(const CollateralOptions& options) {
     }
     if (bundle.endorsements.empty())
         return wrong_usage({Errc::bad_usage, "there are no endorsements to bundle"});
-    ATTESTD_CHECK(write_file(options.output, as_bytes(write_bundle(bundle)), kFileMode));
+    ATTESTD_CHECK(write_file(options.output, as_bytes(write_bundle(bundle)), kCollateralMode));
     ATTESTD_CHECK(print(fmt::format("{}: {} endorsements\n", printable(options.output),
                                     bundle.endorsements.size())));
     return exit_status::done;

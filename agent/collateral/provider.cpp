@@ -18,6 +18,7 @@ constexpr seconds kOneRequest{30};  // of what may be several
 constexpr seconds kFirstWait{1};
 constexpr seconds kLongestWait{600};
 constexpr seconds kAbsenceLasts{300};  // a 404 is not asked about again before
+constexpr seconds kNewestLasts{3600};  // what is old and still the newest is not, either
 
 // A list of Intel's root is kept with the root's certificate, so that it can be checked by itself.
 Bytes with_root_certificates(Bytes pem, const Endorsements& context) {
@@ -108,7 +109,8 @@ Obtained CollateralProvider::obtain_one(const EndorsementId& id, WhenToAsk when,
     Obtained out{id, ObtainedFrom::nowhere, {}, {}, {}, {}};
     auto cached = cache_.load(id, now);
     if (!cached && cached.error().code != Errc::not_found) out.cache_problem = cached.error();
-    const bool serves = cached && now < refresh_time(cached->checked);
+    const bool serves =
+        cached && (now < refresh_time(cached->checked) || is_newest(endorsement_name(id)));
     const bool asks =
         fetcher_ != nullptr && when != WhenToAsk::never && (when == WhenToAsk::always || !serves);
     if (asks) {
@@ -199,12 +201,19 @@ tl::expected<CachedEndorsement, ServiceFailure> CollateralProvider::ask(
     if (stored) {
         patience_.erase(endorsement_name(id));
         patience_.erase(service_of(id));
+        if (now >= refresh_time(*stored))
+            newest_until_[endorsement_name(id)] = Steady::now() + kNewestLasts;
         return CachedEndorsement{*std::move(bytes), *std::move(stored)};
     }
     ServiceFailure failure =
         bytes ? ServiceFailure{stored.error(), std::nullopt} : std::move(bytes).error();
     note_failure(id, failure);
     return tl::make_unexpected(std::move(failure));
+}
+
+bool CollateralProvider::is_newest(const std::string& name) const {
+    const auto known = newest_until_.find(name);
+    return known != newest_until_.end() && Steady::now() < known->second;
 }
 
 void CollateralProvider::note_failure(const EndorsementId& id, const ServiceFailure& failure) {

@@ -96,6 +96,7 @@ class CollateralProvider final {
     [[nodiscard]] tl::expected<CachedEndorsement, ServiceFailure> ask_patiently(
         const EndorsementId& id, const Endorsements& context, Time now, Fetcher::Deadline deadline);
     void note_failure(const EndorsementId& id, const ServiceFailure& failure);
+    [[nodiscard]] bool is_newest(const std::string& name) const;
 
     CollateralCache cache_;
     std::shared_ptr<Fetcher> fetcher_;
@@ -103,6 +104,8 @@ class CollateralProvider final {
     TrustAnchors anchors_;
     Sleep sleep_;
     std::map<std::string, Patience, std::less<>> patience_;  // by endorsement, and by service
+    // Endorsements of which the service gave one that should be renewed by now: it has no newer.
+    std::map<std::string, Steady::time_point, std::less<>> newest_until_;
     std::minstd_rand random_{std::random_device{}()};
 };
 

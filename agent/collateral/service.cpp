@@ -93,6 +93,12 @@ std::chrono::seconds retry_after(const FetchResponse& response) {
     return std::min(std::chrono::seconds(seconds), kLongest);
 }
 
+ServiceFailure throttled(const std::string& detail, std::chrono::seconds wait) {
+    return {
+        {Errc::collateral_throttled, fmt::format("{}: asks to wait {} s", detail, wait.count())},
+        wait};
+}
+
 // PCCS's own statuses beside HTTP's.
 std::string_view words_of(unsigned status) {
     switch (status) {
@@ -129,17 +135,15 @@ ServiceFailure failure_of(const FetchResponse& response, const std::string& url)
             return {{Errc::collateral_gone, detail + ": no longer served; ask for a newer one"},
                     std::nullopt};
         case 429:
-        case 503: {
-            const auto wait = retry_after(response);
-            return {{Errc::collateral_throttled,
-                     fmt::format("{}: asks to wait {} s", detail, wait.count())},
-                    wait};
-        }
+            return throttled(detail, retry_after(response));
+        case 503:
+            if (response.header("retry-after").empty()) break;
+            return throttled(detail, retry_after(response));
         default:
-            return {{Errc::collateral_service,
-                     fmt::format("{}: {}", detail, words_of(response.status))},
-                    std::nullopt};
+            break;
     }
+    return {{Errc::collateral_service, fmt::format("{}: {}", detail, words_of(response.status))},
+            std::nullopt};
 }
 
 // The chain in the first of these headers that is there, as PEM.

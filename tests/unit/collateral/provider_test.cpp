@@ -14,7 +14,7 @@
 #include "tests/unit/collateral/fake_services.h"
 #include "verifier/verifier.h"
 
-namespace attestd {
+namespace attestd::provider_test {
 namespace {
 
 using std::chrono::days;
@@ -186,6 +186,25 @@ TEST_CASE("provider: a fresh cache asks nobody; two thirds of its life renew it"
     rig.machine.serve(*rig.services, "current", kNow + days(21));
     CHECK(all_from(rig.obtain(WhenToAsk::when_missing, kNow + days(21)), ObtainedFrom::service));
     CHECK(rig.services->asked.size() == 4);
+}
+
+TEST_CASE("provider: what is old and yet the service's newest is not asked for at every turn",
+          "[collateral]") {
+    Rig rig;
+    const Time late = kNow + days(25);  // the service has nothing newer
+    auto from = rig.provider();
+    const auto first = rig.obtain(from, WhenToAsk::when_missing, late);
+    CHECK(all_from(first, ObtainedFrom::service));
+    const std::size_t num_asked = rig.services->asked.size();
+    const auto second = rig.obtain(from, WhenToAsk::when_missing, late);
+    CHECK(rig.services->asked.size() == num_asked);
+    for (const Obtained& one : second) {
+        CHECK(one.from == ObtainedFrom::cache);
+        CHECK_FALSE(one.problem.has_value());
+    }
+    CHECK(rig.judge(second, late) == Verdict::accepted);
+    const auto forced = rig.obtain(from, WhenToAsk::always, late);
+    CHECK(all_from(forced, ObtainedFrom::service));
 }
 
 TEST_CASE("provider: a service that is away leaves the cache to serve until its stated end",
@@ -361,4 +380,4 @@ TEST_CASE("provider: what the cache holds is known again by its names, issuers f
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::provider_test

@@ -12,7 +12,7 @@
 #include "tests/support/vectors.h"
 #include "tests/unit/collateral/fake_services.h"
 
-namespace attestd {
+namespace attestd::service_test {
 namespace {
 
 using test::FakeServices;
@@ -128,6 +128,16 @@ TEST_CASE("service: Intel's own answers become endorsements of production grade"
     const auto late = check_endorsements(item, {}, TrustAnchors(),
                                          parse_rfc3339("2025-07-01T00:00:00Z", "").value());
     CHECK_FALSE(late[0].has_value());
+}
+
+TEST_CASE("service: a 503 that names no time to wait is a failure, not a wish for fewer requests",
+          "[collateral]") {
+    FakeServices services;
+    services.special["/tcb?"] = {503, {}, {}};
+    const auto asked = ask_service(services, test::test_addresses(), kTcb, soon());
+    REQUIRE_FALSE(asked.has_value());
+    CHECK(errc_name(asked.error().error.code) == "collateral.service");
+    CHECK_FALSE(asked.error().retry_after.has_value());
 }
 
 TEST_CASE("service: a status has an error of its own, with the service's words", "[collateral]") {
@@ -275,4 +285,4 @@ TEST_CASE("percent-decoding leaves a plus sign alone and refuses half an escape"
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::service_test
