@@ -17,8 +17,8 @@ namespace {
 
 using Signals = asio::basic_signal_set<Executor>;
 
-constexpr auto kPatience = std::chrono::seconds(5);  // for requests in hand, at the end
-constexpr std::size_t kNumThreads = 3;               // the platform; store and syncs; the network
+constexpr auto kStopPatience = std::chrono::seconds(5);  // for requests in hand, at the end
+constexpr std::size_t kNumThreads = 3;  // the platform; store and syncs; the network
 
 class Daemon final {
  public:
@@ -94,7 +94,7 @@ class Daemon final {
         log_event(LogLevel::info, "daemon.stopping");
         manager_.notify_stopping();
         stopping_ = true;
-        co_await server_.stop(kPatience);
+        co_await server_.stop(kStopPatience);
         agent_.session.stop();
         agent_.collateral.stop();
         agent_.vault.wipe();

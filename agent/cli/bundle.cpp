@@ -16,7 +16,7 @@
 namespace attestd::cli {
 namespace {
 
-constexpr unsigned kFileMode = 0644;  // evidence is not secret
+constexpr unsigned kBundleMode = 0644;  // evidence is not secret
 
 struct BundleOptions {
     std::string file, output, event_log, at;
@@ -57,7 +57,7 @@ Outcome<int> run_bundle(const BundleOptions& options) {
     const Bundle bundle{std::move(input.evidence), std::move(input.event_log),
                         std::move(input.files)};
     const std::string text = write_bundle(bundle);
-    ATTESTD_CHECK(write_file(options.output, as_bytes(text), kFileMode));
+    ATTESTD_CHECK(write_file(options.output, as_bytes(text), kBundleMode));
     ATTESTD_CHECK(print(fmt::format(
         "{}: {} with {} endorsements; {} by the baseline as of {}\n", printable(options.output),
         result.format(), bundle.endorsements.size(),

@@ -14,7 +14,7 @@ namespace attestd::cli {
 namespace {
 
 constexpr std::chrono::seconds kPatience{60};
-constexpr unsigned kFileMode = 0644;  // evidence is not secret
+constexpr unsigned kEvidenceMode = 0644;  // evidence is not secret
 
 struct QuoteOptions {
     std::string report_data;
@@ -68,7 +68,7 @@ Outcome<int> run_quote(const QuoteOptions& options) {
     if (options.output.empty()) {
         ATTESTD_CHECK(print(out));
     } else {
-        ATTESTD_CHECK(write_file(options.output, out, kFileMode));
+        ATTESTD_CHECK(write_file(options.output, out, kEvidenceMode));
     }
     return exit_status::done;
 }

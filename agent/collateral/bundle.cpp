@@ -12,9 +12,9 @@ namespace attestd {
 namespace {
 
 constexpr std::string_view kFormatKey = "attestd_bundle";
-constexpr std::int64_t kFormat = 1;
+constexpr std::int64_t kBundleFormat = 1;
 constexpr std::size_t kMaxItems = 4096;
-constexpr JsonLimits kLimits{.max_len = std::size_t{16} << 20, .max_depth = 4};
+constexpr JsonLimits kBundleLimits{.max_len = std::size_t{16} << 20, .max_depth = 4};
 
 Result<Bytes> base64_of(const JsonValue& value) {
     ATTESTD_TRY(const std::string text, value.text());
@@ -28,10 +28,10 @@ Result<Bytes> base64_or_none(JsonObject& object, std::string_view key) {
 
 Result<Bundle> read_bundle(std::string_view text, const std::string& name) {
     Bundle out;
-    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, name, kLimits));
+    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, name, kBundleLimits));
     ATTESTD_TRY(JsonObject root, document.root().object());
     ATTESTD_TRY(const JsonValue format, root.required(kFormatKey));
-    ATTESTD_CHECK(format.integer(kFormat, kFormat));
+    ATTESTD_CHECK(format.integer(kBundleFormat, kBundleFormat));
     ATTESTD_TRY(out.evidence, base64_or_none(root, "evidence"));
     ATTESTD_TRY(out.event_log, base64_or_none(root, "event_log"));
     ATTESTD_TRY(const JsonValue list, root.required("endorsements"));
@@ -63,7 +63,7 @@ Result<Bundle> parse_bundle(ByteView bytes, const std::string& name) {
 }
 
 std::string write_bundle(const Bundle& bundle) {
-    nlohmann::ordered_json root{{kFormatKey, kFormat}};
+    nlohmann::ordered_json root{{kFormatKey, kBundleFormat}};
     if (!bundle.evidence.empty()) root["evidence"] = to_base64(bundle.evidence);
     if (!bundle.event_log.empty()) root["event_log"] = to_base64(bundle.event_log);
     auto& list = root["endorsements"] = nlohmann::ordered_json::array();

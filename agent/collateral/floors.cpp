@@ -9,8 +9,8 @@
 namespace attestd {
 namespace {
 
-constexpr std::int64_t kFormat = 1;
-constexpr JsonLimits kLimits{.max_len = std::size_t{1} << 20, .max_depth = 4};
+constexpr std::int64_t kFloorsFormat = 1;
+constexpr JsonLimits kFloorsLimits{.max_len = std::size_t{1} << 20, .max_depth = 4};
 
 Result<Time> time_of(const JsonValue& value) {
     ATTESTD_TRY(const std::string text, value.text());
@@ -22,10 +22,10 @@ Result<Time> time_of(const JsonValue& value) {
 Result<Floors> Floors::parse(std::string_view text, const std::string& name) {
     const auto read = [&]() -> Result<Floors> {
         Floors out;
-        ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, name, kLimits));
+        ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, name, kFloorsLimits));
         ATTESTD_TRY(JsonObject root, document.root().object());
         ATTESTD_TRY(const JsonValue format, root.required("format"));
-        ATTESTD_CHECK(format.integer(kFormat, kFormat));
+        ATTESTD_CHECK(format.integer(kFloorsFormat, kFloorsFormat));
         ATTESTD_TRY(const JsonValue newest, root.required("newest"));
         ATTESTD_TRY(out.newest_, time_of(newest));
         ATTESTD_TRY(const JsonValue list, root.required("seen"));
@@ -62,7 +62,7 @@ std::string Floors::write() const {
         if (value.number) entry["evaluation_data_number"] = *value.number;
     }
     const nlohmann::ordered_json root{
-        {"format", kFormat}, {"newest", to_rfc3339(newest_)}, {"seen", std::move(seen)}};
+        {"format", kFloorsFormat}, {"newest", to_rfc3339(newest_)}, {"seen", std::move(seen)}};
     return root.dump(1) + "\n";
 }
 

@@ -34,7 +34,7 @@ std::optional<int> number(std::string_view text, int base, int min, int max) noe
 
 tl::unexpected<Error> bad(std::string detail) { return fail(Errc::bad_usage, std::move(detail)); }
 
-class Parser final {
+class OptionParser final {
  public:
     Result<void> take(std::string_view arg, std::optional<std::string_view> value) {
         took_value_ = false;
@@ -93,7 +93,7 @@ class Parser final {
 std::string_view usage() noexcept { return kUsage; }
 
 Result<Options> parse_options(std::span<const std::string_view> args) {
-    Parser parser;
+    OptionParser parser;
     for (std::size_t i = 0; i < args.size(); ++i) {
         const auto next = i + 1 < args.size() ? std::optional(args[i + 1]) : std::nullopt;
         ATTESTD_CHECK(parser.take(args[i], next));

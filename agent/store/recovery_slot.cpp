@@ -16,7 +16,7 @@
 namespace attestd {
 namespace {
 
-constexpr std::string_view kInfo = "attestd store recovery slot v1";
+constexpr std::string_view kRecoveryInfo = "attestd store recovery slot v1";
 constexpr std::size_t kSharedLen = 32;  // of both kinds: u coordinate, or x coordinate
 constexpr std::size_t kMaxPemLen = 4096;
 constexpr std::size_t kMaxRawLen = 65;
@@ -121,7 +121,7 @@ Result<Secret> slot_key_from(const Secret& shared, RecoveryAlgorithm algorithm, 
                              ByteView recipient) {
     Bytes salt = to_bytes(ephemeral);
     store::append(salt, recipient);
-    std::string info(kInfo);
+    std::string info(kRecoveryInfo);
     info += static_cast<char>(algorithm);
     return store::hkdf(shared, salt, info, store::kKeyLen);
 }

@@ -11,7 +11,7 @@
 namespace attestd {
 namespace {
 
-constexpr std::size_t kEntryLen = 24;
+constexpr std::size_t kTableEntryLen = 24;
 constexpr std::size_t kMaxEntries = 64;
 
 struct KnownGuid {
@@ -48,7 +48,7 @@ struct RawEntry {
 Result<std::vector<RawEntry>> parse_header(Reader& in) {
     std::vector<RawEntry> entries;
     for (;;) {
-        ATTESTD_TRY(Reader entry, in.sub(kEntryLen, "certificate_table.entry"));
+        ATTESTD_TRY(Reader entry, in.sub(kTableEntryLen, "certificate_table.entry"));
         RawEntry raw{};
         if (all_zero(entry.rest())) return entries;
         if (entries.size() == kMaxEntries)
@@ -95,11 +95,11 @@ Result<std::vector<CertTableEntry>> parse_cert_table(ByteView bytes) {
 }
 
 bool looks_like_cert_table(ByteView bytes) noexcept {
-    if (bytes.size() < 2 * kEntryLen) return false;
+    if (bytes.size() < 2 * kTableEntryLen) return false;
     const std::string guid = guid_text(bytes.first(16));
     if (kind_of(guid) != CertTableEntryKind::other) return true;
     // Some hosts put an entry of their own first.
-    return kind_of(guid_text(bytes.subspan(kEntryLen, 16))) != CertTableEntryKind::other;
+    return kind_of(guid_text(bytes.subspan(kTableEntryLen, 16))) != CertTableEntryKind::other;
 }
 
 }  // namespace attestd

@@ -74,7 +74,7 @@ constexpr ByteArray<16> kKernelGuid{0x37, 0x94, 0xe7, 0x4d, 0xd2, 0xab, 0x7f, 0x
 
 // The page that holds the kernel's hashes at the offset that the firmware asks for.
 Result<Page> kernel_hashes_page(const DirectKernel& kernel, std::uint32_t table_gpa) {
-    constexpr std::uint16_t kTableLen = 168, kPaddedLen = 176, kEntryLen = 50;
+    constexpr std::uint16_t kTableLen = 168, kPaddedLen = 176, kHashEntryLen = 50;
     const std::size_t at = table_gpa % kPageLen;
     if (at + kPaddedLen > kPageLen)
         return fail(Errc::bad_value, "firmware: the hash table crosses a page");
@@ -91,9 +91,9 @@ Result<Page> kernel_hashes_page(const DirectKernel& kernel, std::uint32_t table_
     std::size_t entry_at = 18;
     for (const auto& [guid, hash] : entries) {
         put_bytes(table, entry_at, guid);
-        put(table, entry_at + 16, kEntryLen);
+        put(table, entry_at + 16, kHashEntryLen);
         put_bytes(table, entry_at + 18, hash);
-        entry_at += kEntryLen;
+        entry_at += kHashEntryLen;
     }
     return page;
 }

@@ -11,7 +11,7 @@ namespace attestd {
 namespace {
 
 constexpr std::size_t kMaxServices = 64;
-constexpr std::size_t kHeaderLen = 24, kEntryLen = 24;
+constexpr std::size_t kHeaderLen = 24, kServiceEntryLen = 24;
 
 using Guid = ByteArray<16>;
 
@@ -74,7 +74,8 @@ Result<std::vector<SvsmService>> parse_service_manifest(ByteView bytes) {
     }
     std::vector<SvsmService> out;
     for (std::uint32_t i = 0; i < count; ++i) {
-        ATTESTD_TRY(SvsmService service, parse_entry(in, bytes, kHeaderLen + count * kEntryLen));
+        ATTESTD_TRY(SvsmService service,
+                    parse_entry(in, bytes, kHeaderLen + count * kServiceEntryLen));
         const bool twice = std::any_of(out.begin(), out.end(), [&](const SvsmService& other) {
             return other.guid == service.guid;
         });

@@ -14,7 +14,7 @@
 namespace attestd {
 namespace {
 
-constexpr JsonLimits kLimits{std::size_t{1} << 18, 8};
+constexpr JsonLimits kEvidenceLimits{std::size_t{1} << 18, 8};
 constexpr std::size_t kMaxCertificateLen = 16384;
 constexpr std::size_t kMaxSignatureLen = 1024;  // the parser of signatures is stricter
 
@@ -67,7 +67,7 @@ Result<VtpmQuote> parse_quote_members(JsonObject& in) {
 }
 
 bool has_members(std::string_view text, std::string_view all_of, std::string_view none_of) {
-    const auto document = JsonDocument::parse(text, "", kLimits);
+    const auto document = JsonDocument::parse(text, "", kEvidenceLimits);
     if (!document) return false;
     auto object = document->root().object();
     return object && object->optional(all_of) && !object->optional(none_of);
@@ -84,7 +84,8 @@ bool looks_like_vtpm_quote(std::string_view text) {
 }
 
 Result<AzureEvidence> parse_azure_evidence(std::string_view text, std::string name) {
-    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, std::move(name), kLimits));
+    ATTESTD_TRY(const JsonDocument document,
+                JsonDocument::parse(text, std::move(name), kEvidenceLimits));
     ATTESTD_TRY(JsonObject in, document.root().object());
     ATTESTD_TRY(const JsonValue version_value, in.required("version"));
     ATTESTD_TRY(const std::int64_t version, version_value.integer(0, INT32_MAX));
@@ -121,7 +122,8 @@ std::string write_azure_evidence(const AzureEvidence& evidence) {
 }
 
 Result<VtpmQuote> parse_vtpm_quote(std::string_view text, std::string name) {
-    ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, std::move(name), kLimits));
+    ATTESTD_TRY(const JsonDocument document,
+                JsonDocument::parse(text, std::move(name), kEvidenceLimits));
     ATTESTD_TRY(JsonObject in, document.root().object());
     return parse_quote_members(in);
 }

@@ -13,7 +13,7 @@ namespace attestd {
 namespace {
 
 constexpr std::string_view kSignature = "HCLA";
-constexpr std::uint32_t kMinVersion = 1, kMaxVersion = 2;
+constexpr std::uint32_t kMinHclVersion = 1, kMaxHclVersion = 2;
 constexpr std::uint32_t kReportRequest = 2, kDataVersion = 1;
 constexpr std::size_t kHeaderLen = 0x20, kDataHeaderLen = 20;
 constexpr std::size_t kHardwareReportLen = 0x4a0;  // room for it: an SNP report fills it
@@ -32,7 +32,7 @@ Result<void> parse_header(Reader& in, HclBlob& out) {
     if (as_text(signature) != kSignature)
         return fail(Errc::bad_value, "hcl.signature at byte 0: is not HCLA");
     ATTESTD_TRY(out.version, in.u32le("hcl.version"));
-    if (out.version < kMinVersion || out.version > kMaxVersion) {
+    if (out.version < kMinHclVersion || out.version > kMaxHclVersion) {
         return fail(Errc::unsupported_version,
                     fmt::format("hcl.version at byte 4: {}, known are 1 and 2", out.version));
     }

@@ -9,7 +9,7 @@
 namespace attestd {
 namespace {
 
-constexpr JsonLimits kLimits{16384, 8};
+constexpr JsonLimits kRuntimeDataLimits{16384, 8};
 constexpr std::size_t kMaxKeys = 16, kMaxKeyOps = 16, kMaxTextLen = 128;
 constexpr std::size_t kMaxModulusLen = 512, kMaxExponentLen = 8;
 constexpr std::string_view kAttestationKey = "HCLAkPub", kEndorsementKey = "HCLEkPub";
@@ -109,7 +109,7 @@ Sha256 HclKey::thumbprint() const {
 
 Result<RuntimeData> parse_runtime_data(ByteView json) {
     ATTESTD_TRY(const JsonDocument document,
-                JsonDocument::parse(as_text(json), "runtime data", kLimits));
+                JsonDocument::parse(as_text(json), "runtime data", kRuntimeDataLimits));
     ATTESTD_TRY(JsonObject root, document.root().object());
     RuntimeData out;
     ATTESTD_CHECK(parse_keys(root, out));

@@ -80,7 +80,7 @@ tl::unexpected<Error> fail_dead() {
                             kSevGuestDevice));
 }
 
-tl::unexpected<Error> fail_open(int error) {
+tl::unexpected<Error> fail_open_sev_guest(int error) {
     const std::string what = fmt::format("open {}: {}", kSevGuestDevice, errno_words(error));
     switch (error) {
         case ENOENT:
@@ -143,7 +143,7 @@ SevGuest::SevGuest(System& system, SevGuestOptions options) : system_(system), o
 
 Result<SystemFile> SevGuest::open_device() {
     auto device = open_file(system_, kSevGuestDevice, O_RDWR);
-    if (!device) return fail_open(device.error().value);
+    if (!device) return fail_open_sev_guest(device.error().value);
     const auto info = system_.stat(device->get());
     if (info && info->is_character_device) return std::move(*device);
     return fail(Errc::platform_failed,

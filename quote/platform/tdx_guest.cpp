@@ -16,7 +16,7 @@ constexpr std::uint32_t kGetReport0 = 0xc4405401;  // _IOWR('T', 1, 64 + 1024 by
 constexpr const char* kMeasurements = "/sys/devices/virtual/misc/tdx_guest/measurements";
 constexpr unsigned kNumRtmrs = 4, kFirstOfOurs = 2;
 
-tl::unexpected<Error> fail_open(int error) {
+tl::unexpected<Error> fail_open_tdx_guest(int error) {
     const std::string what = fmt::format("open {}: {}", kTdxGuestDevice, errno_words(error));
     if (error == ENOENT || error == ENOTDIR)
         return fail(Errc::not_found, what + ": modprobe tdx_guest, on a kernel that has it");
@@ -62,7 +62,7 @@ Result<Secret> TdxGuest::derive_key(const DerivedKeyRequest& /*request*/, Deadli
 
 Result<Bytes> TdxGuest::tdreport(const ReportData& report_data) {
     const auto device = open_file(system_, kTdxGuestDevice, O_RDWR);
-    if (!device) return fail_open(device.error().value);
+    if (!device) return fail_open_tdx_guest(device.error().value);
     const auto info = system_.stat(device->get());
     if (!info || !info->is_character_device) {
         return fail(Errc::platform_failed,

@@ -12,7 +12,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr auto kAwaitTimer = asio::as_tuple(asio::use_awaitable);
 // Neither JSON nor UTF-8, and longer than the NUL in it.
 constexpr std::string_view kGarbage("{\"tee\":\"\xff\xfe\0 this is not an answer", 33);
 
@@ -86,7 +86,7 @@ std::chrono::milliseconds delay_of(const Machine& machine) {
 
 asio::awaitable<void> wait_for(std::chrono::milliseconds delay) {
     asio::steady_timer timer(co_await asio::this_coro::executor, delay);
-    co_await timer.async_wait(kAwait);
+    co_await timer.async_wait(kAwaitTimer);
 }
 
 // The wait that the machine's state asks for. A request that is never answered waits for longer

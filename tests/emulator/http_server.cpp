@@ -25,7 +25,7 @@ namespace http = beast::http;
 using Local = asio::local::stream_protocol;
 
 constexpr std::size_t kMaxBodyLen = 65536;
-constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+constexpr auto kAwaitTransfer = asio::as_tuple(asio::use_awaitable);
 
 http::response<http::string_body> to_message(HttpResponse response, unsigned version,
                                              bool keep_alive) {
@@ -46,7 +46,7 @@ asio::awaitable<void> serve_connection(Local::socket socket, const HttpHandler& 
         http::request_parser<http::string_body> parser;
         parser.body_limit(kMaxBodyLen);
         const auto [read_error, num_read] =
-            co_await http::async_read(socket, buffer, parser, kAwait);
+            co_await http::async_read(socket, buffer, parser, kAwaitTransfer);
         if (read_error) co_return;
         const bool keep_alive = parser.get().keep_alive();
         HttpRequest request;
@@ -56,14 +56,15 @@ asio::awaitable<void> serve_connection(Local::socket socket, const HttpHandler& 
         auto pending = handler(std::move(request));
         HttpResponse response = co_await std::move(pending);
         const auto message = to_message(std::move(response), parser.get().version(), keep_alive);
-        const auto [write_error, num_written] = co_await http::async_write(socket, message, kAwait);
+        const auto [write_error, num_written] =
+            co_await http::async_write(socket, message, kAwaitTransfer);
         if (write_error || !keep_alive) co_return;
     }
 }
 
 asio::awaitable<void> accept_connections(Local::acceptor acceptor, const HttpHandler& handler) {
     for (;;) {
-        auto [error, socket] = co_await acceptor.async_accept(kAwait);
+        auto [error, socket] = co_await acceptor.async_accept(kAwaitTransfer);
         if (error) co_return;
         const auto executor = acceptor.get_executor();
         // Not waited for at the end: main() stops the context and destroys it with all that runs in

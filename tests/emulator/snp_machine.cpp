@@ -12,7 +12,7 @@ namespace attestd::devsim {
 namespace {
 
 constexpr std::uint64_t kDebugPolicy = std::uint64_t{1} << 19;
-constexpr unsigned kFileMode = 0644;
+constexpr unsigned kSnpFileMode = 0644;
 constexpr std::uint32_t kMaxVmpl = 3;
 
 // GUEST_FIELD_SELECT (`spec/snp.md` section 8).
@@ -48,9 +48,9 @@ Result<std::unique_ptr<Machine>> SnpMachine::create(const Options& options, cons
     const Bytes crl = amd.crl(forge::fresh_window(options.now));
     std::unique_ptr<SnpMachine> made(
         new SnpMachine(std::move(amd), std::move(chip_secret), std::move(own_dir)));
-    ATTESTD_CHECK(replace_file(dir, "root.der", made->ark_, kFileMode));
-    ATTESTD_CHECK(replace_file(dir, "ask.der", made->ask_, kFileMode));
-    ATTESTD_CHECK(replace_file(dir, "crl.der", crl, kFileMode));
+    ATTESTD_CHECK(replace_file(dir, "root.der", made->ark_, kSnpFileMode));
+    ATTESTD_CHECK(replace_file(dir, "ask.der", made->ask_, kSnpFileMode));
+    ATTESTD_CHECK(replace_file(dir, "crl.der", crl, kSnpFileMode));
     ATTESTD_CHECK(made->set_tcb(made->fields_.reported_tcb));
     made->set_debug(options.debug);
     return made;
@@ -140,7 +140,7 @@ void SnpMachine::set_debug(bool debug) noexcept {
 Result<void> SnpMachine::set_tcb(const ByteArray<8>& tcb) {
     const forge::SnpTcb components = forge::tcb_from_bytes(tcb, amd_.product());
     Bytes vcek = amd_.vcek(fields_.chip_id, components);
-    ATTESTD_CHECK(replace_file(dir_, "vcek.der", vcek, kFileMode));
+    ATTESTD_CHECK(replace_file(dir_, "vcek.der", vcek, kSnpFileMode));
     vcek_ = std::move(vcek);
     fields_.set_tcbs(components, amd_.product());
     return {};

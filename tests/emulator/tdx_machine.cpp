@@ -14,7 +14,7 @@ namespace attestd::devsim {
 namespace {
 
 constexpr std::uint64_t kDebugAttribute = 1;
-constexpr unsigned kFileMode = 0644;
+constexpr unsigned kTdxFileMode = 0644;
 constexpr std::uint32_t kEvEventTag = 6;
 constexpr std::size_t kLogAreaLen = 65536;
 constexpr std::string_view kCommandLine =
@@ -62,8 +62,8 @@ Result<std::unique_ptr<Machine>> TdxMachine::create(const Options& options, cons
     forge::IntelHierarchy intel(std::move(keys), forge::IntelValidity::around(options.now));
     const auto collateral = forge::to_json(forge::sign_collateral(
         forge::tdx_collateral(intel, machine, forge::fresh_window(options.now)), intel));
-    ATTESTD_CHECK(replace_file(dir, "root.der", intel.root, kFileMode));
-    ATTESTD_CHECK(replace_file(dir, "collateral.json", as_bytes(collateral), kFileMode));
+    ATTESTD_CHECK(replace_file(dir, "root.der", intel.root, kTdxFileMode));
+    ATTESTD_CHECK(replace_file(dir, "collateral.json", as_bytes(collateral), kTdxFileMode));
     std::unique_ptr<TdxMachine> made(new TdxMachine(std::move(intel), machine));
     made->collateral_ = to_bytes(as_bytes(collateral));
     made->set_debug(options.debug);

@@ -10,7 +10,7 @@
 namespace attestd::mutation {
 namespace {
 
-ByteRange range_of(ByteView whole, ByteView part) {
+ByteRange range_in_report(ByteView whole, ByteView part) {
     return {static_cast<std::size_t>(part.data() - whole.data()), part.size()};
 }
 
@@ -80,7 +80,7 @@ Plan plan_amd_certificate(ByteView der, Place place) {
     const ByteView own = certificate->der();
     Plan plan;
     const auto add = [&](std::string name, ByteView part, Reasons reasons) {
-        plan.regions.push_back({std::move(name), range_of(own, part), std::move(reasons)});
+        plan.regions.push_back({std::move(name), range_in_report(own, part), std::move(reasons)});
     };
     plan.regions.push_back({"whole", {0, der.size()}, parse_reasons() | chain_reasons()});
     // Under another name it is not the one that is looked for: that one is absent.
@@ -127,7 +127,7 @@ Plan plan_table(ByteView table) {
     std::size_t end = header_len;
     for (std::size_t i = 0; i < entries->size(); ++i) {
         const CertTableEntry& entry = entries->at(i);
-        const ByteRange range = range_of(table, entry.data);
+        const ByteRange range = range_in_report(table, entry.data);
         plan.lengths.push_back({{kEntryLen * i + 16, 4}, ByteOrder::little});
         plan.lengths.push_back({{kEntryLen * i + 20, 4}, ByteOrder::little});
         end = std::max(end, range.at + range.len);

@@ -10,7 +10,7 @@
 namespace attestd::mutation {
 namespace {
 
-ByteRange range_of(ByteView whole, ByteView part) {
+ByteRange range_in_quote(ByteView whole, ByteView part) {
     return {static_cast<std::size_t>(part.data() - whole.data()), part.size()};
 }
 
@@ -37,7 +37,7 @@ void add_certificate(Plan& plan, std::string_view pem, std::size_t at, std::stri
     const auto add = [&](std::string_view part, ByteView view, Reasons reasons) {
         reasons.push_back(Errc::chain_malformed);
         plan.regions.push_back({std::string(what) + ' ' + std::string(part),
-                                in_pem(body_at, range_of(der, view)), std::move(reasons)});
+                                in_pem(body_at, range_in_quote(der, view)), std::move(reasons)});
     };
     // Dashes, labels, line ends: one form only.
     plan.regions.push_back(
@@ -80,18 +80,19 @@ Plan plan_quote(ByteView quote) {
     };
     field(signed_len, 4);
     if (version == 5) field(50, 4);
-    add("signature", range_of(quote, parsed->signature), {Errc::quote_signature});
-    add("attestation key", range_of(quote, parsed->attestation_key), {Errc::qe_report_binding});
-    const ByteRange qe_report = range_of(quote, parsed->qe_report_bytes);
+    add("signature", range_in_quote(quote, parsed->signature), {Errc::quote_signature});
+    add("attestation key", range_in_quote(quote, parsed->attestation_key),
+        {Errc::qe_report_binding});
+    const ByteRange qe_report = range_in_quote(quote, parsed->qe_report_bytes);
     if (version >= 4) {
         add("outer certification data", {qe_report.at - 6, 6}, {Errc::quote_malformed});
         field(qe_report.at - 4, 4);
     }
     add("QE report", qe_report, {Errc::qe_report_signature});
-    add("QE report signature", range_of(quote, parsed->qe_report_signature),
+    add("QE report signature", range_in_quote(quote, parsed->qe_report_signature),
         {Errc::qe_report_signature});
-    const ByteRange auth = range_of(quote, parsed->qe_auth_data);
-    const ByteRange chain = range_of(quote, parsed->cert_data);
+    const ByteRange auth = range_in_quote(quote, parsed->qe_auth_data);
+    const ByteRange chain = range_in_quote(quote, parsed->cert_data);
     add("authentication data length", {auth.at - 2, 2}, {Errc::quote_malformed});
     field(auth.at - 2, 2);
     add("authentication data", auth, {Errc::qe_report_binding});

@@ -10,7 +10,7 @@
 namespace attestd {
 namespace {
 
-constexpr std::size_t kMaxLevels = 256;
+constexpr std::size_t kMaxTcbLevels = 256;
 constexpr std::size_t kMaxModules = 64;
 constexpr std::size_t kNumComponents = 16;
 constexpr JsonLimits kLimits{std::size_t{1} << 20, 32};
@@ -57,7 +57,7 @@ auto level_key(const TcbLevel& level) {
 
 Result<std::vector<TcbLevel>> parse_levels(JsonObject& object, bool tdx) {
     ATTESTD_TRY(const JsonValue member, object.required("tcbLevels"));
-    ATTESTD_TRY(const auto values, member.array(kMaxLevels));
+    ATTESTD_TRY(const auto values, member.array(kMaxTcbLevels));
     std::vector<TcbLevel> levels;
     levels.reserve(values.size());
     for (const JsonValue& value : values) {

@@ -5,7 +5,7 @@
 namespace attestd {
 namespace {
 
-constexpr std::size_t kMaxLevels = 256;
+constexpr std::size_t kMaxQeLevels = 256;
 constexpr std::size_t kMaxAdvisories = 1024;
 
 Result<IsvLevel> parse_isv_level(const JsonValue& value) {
@@ -66,7 +66,7 @@ Result<std::vector<std::string>> advisory_member(JsonObject& object) {
 
 Result<std::vector<IsvLevel>> isv_levels_member(JsonObject& object) {
     ATTESTD_TRY(const JsonValue member, object.required("tcbLevels"));
-    ATTESTD_TRY(const auto values, member.array(kMaxLevels));
+    ATTESTD_TRY(const auto values, member.array(kMaxQeLevels));
     std::vector<IsvLevel> levels;
     for (const JsonValue& value : values) {
         ATTESTD_TRY(auto level, parse_isv_level(value));

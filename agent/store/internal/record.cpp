@@ -8,8 +8,8 @@
 namespace attestd::store {
 namespace {
 
-constexpr std::string_view kMagic = "ATSDREC1";
-constexpr std::string_view kInfo = "attestd store record v1";
+constexpr std::string_view kRecordMagic = "ATSDREC1";
+constexpr std::string_view kRecordInfo = "attestd store record v1";
 constexpr std::size_t kNameAt = 14;
 
 using Meta = ByteArray<kMetaLen>;
@@ -21,7 +21,7 @@ constexpr std::size_t padded_len(std::size_t value_len) noexcept {
     return std::max<std::size_t>(blocks, 1) * kValueBlock;
 }
 
-tl::unexpected<Error> corrupt(std::string_view why) {
+tl::unexpected<Error> corrupt_record(std::string_view why) {
     return fail(Errc::store_corrupt, std::string(why));
 }
 
@@ -51,20 +51,20 @@ Result<std::pair<Record, std::size_t>> read_meta(const Meta& meta) {
     ATTESTD_TRY(SecretName name, SecretName::parse(as_text(name_bytes)));
     const auto kind = static_cast<RecordKind>(kind_byte);
     if (kind != RecordKind::value && kind != RecordKind::removed)
-        return corrupt("unknown kind of record");
-    if (version == 0) return corrupt("version 0");
+        return corrupt_record("unknown kind of record");
+    if (version == 0) return corrupt_record("version 0");
     if ((value_len == 0) != (kind == RecordKind::removed) || value_len > kMaxSecretLen) {
-        return corrupt("the value's length does not fit its kind");
+        return corrupt_record("the value's length does not fit its kind");
     }
     return std::pair{Record{std::move(name), version, kind, Secret()}, std::size_t{value_len}};
 }
 
 Result<void> check_padding(const Secret& padded, std::size_t value_len) {
     if (padded.size() != padded_len(value_len))
-        return corrupt("the value's length is not the record's");
+        return corrupt_record("the value's length is not the record's");
     const bool zero =
         padded.expose([&](ByteView bytes) { return all_zero(bytes.subspan(value_len)); });
-    if (!zero) return corrupt("the padding is not zero");
+    if (!zero) return corrupt_record("the padding is not zero");
     return {};
 }
 
@@ -75,9 +75,9 @@ Result<Bytes> seal_record(const StoreKeys& keys, const SecretName& name, std::ui
     const Meta meta = write_meta(name, version, value.size());
     return value.expose([&](ByteView bytes) -> Result<Bytes> {
         ATTESTD_TRY(const Salt salt, fresh_salt(keys, random, meta, bytes));
-        Bytes out = to_bytes(as_bytes(kMagic));
+        Bytes out = to_bytes(as_bytes(kRecordMagic));
         append(out, salt);
-        ATTESTD_TRY(SealKey key, SealKey::derive(keys.record, salt, kInfo));
+        ATTESTD_TRY(SealKey key, SealKey::derive(keys.record, salt, kRecordInfo));
         const ByteView padding = ByteView(kZeros).first(padded_len(bytes.size()) - bytes.size());
         ATTESTD_TRY(const Bytes sealed, std::move(key).seal(out, {meta, bytes, padding}));
         append(out, sealed);
@@ -87,22 +87,23 @@ Result<Bytes> seal_record(const StoreKeys& keys, const SecretName& name, std::ui
 
 Result<Record> open_record(const StoreKeys& keys, ByteView file) {
     if (file.size() < kMinRecordLen || file.size() > kMaxRecordLen) {
-        return corrupt("the file has a length that no record has");
+        return corrupt_record("the file has a length that no record has");
     }
     Reader in(file);
-    ATTESTD_TRY(const ByteView magic, in.bytes(kMagic.size(), "magic"));
-    if (!equal(magic, as_bytes(kMagic))) return corrupt("the file does not start as a record does");
+    ATTESTD_TRY(const ByteView magic, in.bytes(kRecordMagic.size(), "magic"));
+    if (!equal(magic, as_bytes(kRecordMagic)))
+        return corrupt_record("the file does not start as a record does");
     ATTESTD_TRY(const Salt salt, in.array<kSaltLen>("salt"));
 
     Meta meta{};
     ATTESTD_TRY(Secret value, Secret::zeroed(in.remaining() - kMetaLen - kTagLen));
-    ATTESTD_TRY(const SealKey key, SealKey::derive(keys.record, salt, kInfo));
+    ATTESTD_TRY(const SealKey key, SealKey::derive(keys.record, salt, kRecordInfo));
     ATTESTD_CHECK(value.fill([&](std::span<std::uint8_t> to) {
         return key.open(file.first(kRecordHeadLen), in.rest(), {meta, to});
     }));
 
     auto parsed = read_meta(meta);
-    if (!parsed) return corrupt(parsed.error().detail);
+    if (!parsed) return corrupt_record(parsed.error().detail);
     auto& [record, value_len] = *parsed;
     ATTESTD_CHECK(check_padding(value, value_len));
     value.truncate(value_len);

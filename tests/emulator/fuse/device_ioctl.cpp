@@ -18,7 +18,7 @@ constexpr std::size_t kAtRequest = 0x08, kAtResponse = 0x10, kAtFirmware = 0x18,
 constexpr std::size_t kReportRequestLen = 96, kExtRequestLen = 112, kAtCerts = 0x60,
                       kAtCertsLen = 0x68, kAtVmpl = 0x40;
 constexpr std::size_t kReportResponseLen = 4000, kKeyRequestLen = 32, kKeyResponseLen = 64;
-constexpr std::uint32_t kPage = 4096, kMaxCertsLen = 0x4000, kMaxVmpl = 3;
+constexpr std::uint32_t kPage = 4096, kMaxCertsLen = 0x4000, kHighestVmpl = 3;
 constexpr std::uint32_t kInvalidLen = 1, kNotReached = 0xff, kInvalidParameter = 0x16;
 
 std::uint32_t get32(ByteView at, std::size_t offset) {
@@ -120,7 +120,7 @@ int give_report(const SevCall& call, std::uint32_t command) {
     ReportData report_data{};
     std::copy_n(request.begin(), report_data.size(), report_data.begin());
     const std::uint32_t vmpl = get32(request, kAtVmpl);
-    const auto evidence = call.machine.evidence(report_data, std::min(vmpl, kMaxVmpl));
+    const auto evidence = call.machine.evidence(report_data, std::min(vmpl, kHighestVmpl));
     if (!evidence) return call.fail(EIO, kInvalidParameter, 0);
     Bytes table = evidence->endorsements.empty() ? Bytes{} : evidence->endorsements.front();
     const auto needs = std::max(
@@ -131,7 +131,7 @@ int give_report(const SevCall& call, std::uint32_t command) {
         if (!call.request().write(wanted, kAtCertsLen)) return EFAULT;
         return call.fail(EIO, kNotReached, kInvalidLen);
     }
-    const std::uint32_t status = vmpl > kMaxVmpl ? kInvalidParameter : faults.status;
+    const std::uint32_t status = vmpl > kHighestVmpl ? kInvalidParameter : faults.status;
     Bytes report = evidence->evidence;
     if (call.machine.fault() == Fault::garbage) report.assign(report.size(), 0xa5);
     if (!call.response().write(report_response(status, report))) return EFAULT;

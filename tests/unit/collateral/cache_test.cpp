@@ -11,7 +11,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/unit/collateral/fake_services.h"
 
-namespace attestd {
+namespace attestd::cache_test {
 namespace {
 
 using std::chrono::days;
@@ -248,4 +248,4 @@ TEST_CASE("cache: a leaf of another TCB or chip is not taken for the one named",
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::cache_test

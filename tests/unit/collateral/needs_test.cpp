@@ -6,7 +6,7 @@
 #include "tests/support/forge/report_forge.h"
 #include "tests/unit/collateral/fake_services.h"
 
-namespace attestd {
+namespace attestd::needs_test {
 namespace {
 
 using test::Machine;
@@ -125,4 +125,4 @@ TEST_CASE("bundle: counts as its endorsements wherever a file of them is taken",
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::needs_test

@@ -9,7 +9,7 @@
 #include "tests/support/temp_dir.h"
 #include "tests/unit/forge/openssl_reader.h"
 
-namespace attestd {
+namespace attestd::intel_forge_test {
 namespace {
 
 using namespace attestd::forge;
@@ -172,4 +172,4 @@ TEST_CASE("forge keys: a key saved in a folder is the same when loaded again", "
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::intel_forge_test

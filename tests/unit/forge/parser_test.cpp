@@ -10,7 +10,7 @@
 #include "tests/support/forge/quote_forge.h"
 #include "tests/support/forge/report_forge.h"
 
-namespace attestd {
+namespace attestd::parser_test {
 namespace {
 
 const Time kNow = make_time(2026, 11, 22, 8, 0, 0, "now").value();
@@ -145,4 +145,4 @@ TEST_CASE("a forged certificate table is read back", "[forge][quote]") {
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::parser_test

@@ -8,7 +8,7 @@
 #include "tests/support/forge/writer.h"
 #include "tests/unit/forge/openssl_reader.h"
 
-namespace attestd {
+namespace attestd::quote_forge_test {
 namespace {
 
 using namespace attestd::forge;
@@ -133,4 +133,4 @@ TEST_CASE("quote forge: PPID certification data have the lengths of their types"
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::quote_forge_test

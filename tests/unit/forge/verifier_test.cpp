@@ -8,7 +8,7 @@
 #include "tests/support/forge/quote_forge.h"
 #include "tests/support/forge/report_forge.h"
 
-namespace attestd {
+namespace attestd::verifier_test {
 namespace {
 
 const Time kNow = make_time(2026, 11, 22, 8, 0, 0, "now").value();
@@ -193,4 +193,4 @@ TEST_CASE("a forged VCEK for another TCB or chip does not fit its report", "[for
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::verifier_test

@@ -7,7 +7,7 @@
 #include "tests/support/catch.h"
 #include "tests/unit/platform/scripted_system.h"
 
-namespace attestd::test {
+namespace attestd::test::detect_test {
 namespace {
 
 const std::string kReports = "/sys/kernel/config/tsm/report";
@@ -194,4 +194,4 @@ TEST_CASE("detect: a capability of the processor is no state of the guest", "[pl
     CHECK_THAT(found.find("cpuid.sev")->found, ContainsSubstring("SEV-SNP: yes"));
 }
 
-}  // namespace attestd::test
+}  // namespace attestd::test::detect_test

@@ -3,7 +3,7 @@
 
 #include "tests/support/catch.h"
 
-using namespace attestd;
+namespace attestd::limiter_test {
 using namespace std::chrono_literals;
 
 namespace {
@@ -79,3 +79,5 @@ TEST_CASE("limiter: entries that say nothing any more are dropped, a lock is not
     CHECK(limiter.size() == 1);
     REQUIRE_ERRC(Errc::rate_limited, limiter.check_lock(7, kNow + 30min));
 }
+
+}  // namespace attestd::limiter_test

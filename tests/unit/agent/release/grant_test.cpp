@@ -4,7 +4,7 @@
 #include "tests/support/catch.h"
 #include "verifier/internal/result_builder.h"
 
-using namespace attestd;
+namespace attestd::grant_test {
 using namespace std::chrono_literals;
 
 namespace {
@@ -150,3 +150,5 @@ TEST_CASE("grant: it holds under its own session and policy, until it expires",
         CHECK_FALSE(grant->holds(p, session_of(Grade::production, 3, kNow), kNow));
     }
 }
+
+}  // namespace attestd::grant_test

@@ -11,7 +11,7 @@
 #include "tests/support/mutations.h"
 #include "tests/support/vectors.h"
 
-namespace attestd {
+namespace attestd::hcl_blob_test {
 namespace {
 
 using forge::HclSpec;
@@ -176,4 +176,4 @@ TEST_CASE("HCL blob: every recorded blob reads as recorded", "[quote][azure]") {
     CHECK(compared == 6);
 }
 
-}  // namespace attestd
+}  // namespace attestd::hcl_blob_test

@@ -10,7 +10,7 @@
 #include "tests/support/forge/azure_forge.h"
 #include "tests/support/vectors.h"
 
-namespace attestd {
+namespace attestd::runtime_data_test {
 namespace {
 
 using forge::RuntimeSpec;
@@ -150,4 +150,4 @@ TEST_CASE("runtime data: every recorded blob's is read", "[quote][azure]") {
     }
 }
 
-}  // namespace attestd
+}  // namespace attestd::runtime_data_test

@@ -10,7 +10,7 @@
 #include "tests/support/mutations.h"
 #include "tests/support/vectors.h"
 
-namespace attestd {
+namespace attestd::tpm_quote_test {
 namespace {
 
 using forge::VtpmQuoteSpec;
@@ -138,4 +138,4 @@ TEST_CASE("TPM quote: every recorded quote reads as recorded", "[quote][azure]")
     CHECK(compared == 3);
 }
 
-}  // namespace attestd
+}  // namespace attestd::tpm_quote_test

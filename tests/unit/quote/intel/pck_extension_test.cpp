@@ -7,7 +7,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/forge/intel_forge.h"
 
-namespace attestd {
+namespace attestd::pck_extension_test {
 namespace {
 
 namespace fder = forge::der;
@@ -184,4 +184,4 @@ TEST_CASE("PCK extension: bytes around the list are refused", "[quote][intel]") 
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::pck_extension_test

@@ -10,7 +10,7 @@
 #include "tests/unit/quote/x509/recorded.h"
 #include "tests/unit/quote/x509/reference.h"
 
-namespace attestd {
+namespace attestd::certificate_test {
 namespace {
 
 namespace fder = forge::der;
@@ -316,4 +316,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::certificate_test

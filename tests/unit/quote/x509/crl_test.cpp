@@ -11,7 +11,7 @@
 #include "tests/unit/quote/x509/recorded.h"
 #include "tests/unit/quote/x509/reference.h"
 
-namespace attestd {
+namespace attestd::crl_test {
 namespace {
 
 namespace fder = forge::der;
@@ -154,4 +154,4 @@ TEST_CASE("CRL: no prefix, no longer form and no flipped bit passes for the orig
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::crl_test

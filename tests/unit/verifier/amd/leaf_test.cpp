@@ -3,7 +3,7 @@
 #include "tests/support/catch.h"
 #include "tests/unit/verifier/setting.h"
 
-namespace attestd {
+namespace attestd::leaf_test {
 namespace {
 
 using forge::Product;
@@ -162,4 +162,4 @@ TEST_CASE("SNP pitfall 21: leaves with serial number 0 are accepted", "[verifier
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::leaf_test

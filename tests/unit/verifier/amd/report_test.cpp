@@ -5,7 +5,7 @@
 #include "tests/support/catch.h"
 #include "tests/unit/verifier/setting.h"
 
-namespace attestd {
+namespace attestd::report_test {
 namespace {
 
 using forge::Product;
@@ -207,4 +207,4 @@ TEST_CASE("SNP: a report of another length or version is refused as a malformed 
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::report_test

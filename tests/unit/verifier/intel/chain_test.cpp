@@ -3,7 +3,7 @@
 #include "tests/support/catch.h"
 #include "tests/unit/verifier/setting.h"
 
-namespace attestd {
+namespace attestd::chain_test {
 namespace {
 
 using test::intel;
@@ -278,4 +278,4 @@ TEST_CASE("quote without chain: an expired certificate of the root's key does no
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::chain_test

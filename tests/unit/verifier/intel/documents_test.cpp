@@ -4,7 +4,7 @@
 #include "tests/unit/verifier/intel/spoil.h"
 #include "tests/unit/verifier/setting.h"
 
-namespace attestd {
+namespace attestd::documents_test {
 namespace {
 
 using test::intel;
@@ -231,4 +231,4 @@ TEST_CASE("TDX pitfall 31: TCB info signed by a PCK key is refused by its chain"
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::documents_test

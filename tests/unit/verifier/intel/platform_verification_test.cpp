@@ -7,7 +7,7 @@
 #include "tests/support/mutations.h"
 #include "tests/unit/verifier/setting.h"
 
-namespace attestd {
+namespace attestd::platform_verification_test {
 namespace {
 
 using test::intel;
@@ -339,4 +339,4 @@ TEST_CASE("collateral: a document that comes into force is heeded for new machin
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::platform_verification_test
