@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "config/container_pattern.h"
 #include "config/duration.h"
 #include "quote/base/digest.h"
 
@@ -175,6 +176,7 @@ struct IdentityConfig {
     bool allow_traced = false;
     bool allow_inherited_connection = false;  ///< the writer may be another process than the peer
     std::filesystem::path inspect_socket;     ///< of attestd-inspect; empty: there is none
+    std::vector<ContainerPattern> container_patterns;  ///< beside those that are known
 };
 
 /// What stands between the host, which can write the disk, and this configuration.

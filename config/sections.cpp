@@ -124,6 +124,27 @@ Result<std::optional<std::uint32_t>> level_or_none(JsonObject& members, std::str
     return static_cast<std::uint32_t>(level);
 }
 
+// A path that two patterns match would be a container of one runtime or of the other.
+Result<std::vector<ContainerPattern>> load_container_patterns(const JsonValue& value) {
+    constexpr std::size_t kMaxPatterns = 64;
+    std::vector<ContainerPattern> all = known_container_patterns();
+    const auto num_known = static_cast<std::ptrdiff_t>(all.size());
+    ATTESTD_TRY(const auto elements, value.array(kMaxPatterns));
+    for (const JsonValue& element : elements) {
+        ATTESTD_TRY(const ContainerPattern pattern,
+                    parse_text(element, [](const std::string& text) {
+                        return ContainerPattern::parse(text);
+                    }));
+        for (const ContainerPattern& other : all) {
+            if (!pattern.may_overlap(other)) continue;
+            return element.fail_here(
+                Errc::bad_config, fmt::format("and \"{}\" can match the same path", other.text()));
+        }
+        all.push_back(pattern);
+    }
+    return std::vector<ContainerPattern>(all.begin() + num_known, all.end());
+}
+
 }  // namespace
 
 Result<PlatformConfig> load_platform(const MaybeValue& value) {
@@ -246,6 +267,9 @@ Result<IdentityConfig> load_identity(const MaybeValue& value) {
     ATTESTD_TRY(out.allow_inherited_connection,
                 bool_or(in, "allow_inherited_connection", out.allow_inherited_connection));
     ATTESTD_TRY(out.inspect_socket, path_or(in, "inspect_socket", out.inspect_socket));
+    if (const auto patterns = in.optional("container_patterns")) {
+        ATTESTD_TRY(out.container_patterns, load_container_patterns(*patterns));
+    }
     ATTESTD_CHECK(in.finish());
     return out;
 }

@@ -42,7 +42,7 @@ Result<Peer> Peer::identify(const Kernel& kernel, int socket, std::string listen
     ATTESTD_TRY(peer.cgroup_text_, kernel.read_proc(peer.cgroup_, scratch()));
     // All of it was read while the process existed, so its number was never another's meanwhile.
     ATTESTD_CHECK(peer.recheck(rules));
-    ATTESTD_TRY(caller.cgroup, parse_cgroup(peer.cgroup_text_));
+    ATTESTD_TRY(caller.cgroup, parse_cgroup(peer.cgroup_text_, rules.container_patterns));
     ATTESTD_CHECK(peer.check_owners());
     caller.pidfd_inode = kernel.pidfd_inode(peer.pidfd_);
     return peer;

@@ -3,37 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 namespace attestd {
 namespace {
-
-constexpr std::string_view kIdPlace = "<id>";
-constexpr std::string_view kPodPlace = "<pod>";
-constexpr std::size_t kContainerIdLen = 64;
-
-// What the known runtimes call a container's folder, anchored at the root and matched by whole
-// components; "*" stands for one of them. Deeper components are inside the container. No path can
-// match two of them: they differ in a literal part at some place.
-constexpr std::array<std::string_view, 14> kContainerPatterns{
-    "docker/<id>",
-    "system.slice/docker-<id>.scope",
-    "system.slice/nerdctl-<id>.scope",
-    "system.slice/crio-<id>.scope",
-    "machine.slice/libpod-<id>.scope",
-    "kubepods/pod<pod>/<id>",
-    "kubepods/besteffort/pod<pod>/<id>",
-    "kubepods/burstable/pod<pod>/<id>",
-    "kubepods.slice/kubepods-pod<pod>.slice/cri-containerd-<id>.scope",
-    "kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod<pod>.slice/"
-    "cri-containerd-<id>.scope",
-    "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<pod>.slice/"
-    "cri-containerd-<id>.scope",
-    "kubepods.slice/kubepods-pod<pod>.slice/crio-<id>.scope",
-    "kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod<pod>.slice/crio-<id>.scope",
-    "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod<pod>.slice/crio-<id>.scope",
-};
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
     std::vector<std::string_view> out;
@@ -45,66 +18,14 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     }
 }
 
-bool is_container_id(std::string_view text) noexcept {
-    const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-    return text.size() == kContainerIdLen && std::all_of(text.begin(), text.end(), hex);
-}
-
-bool is_pod_uid(std::string_view text) noexcept {
-    const auto part = [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || c == '-' || c == '_';
-    };
-    return !text.empty() && text.size() <= kContainerIdLen &&
-           std::all_of(text.begin(), text.end(), part);
-}
-
-// What stands at `place` in `pattern`, when the rest of `component` is as the pattern says.
-std::optional<std::string_view> at_place(std::string_view component, std::string_view pattern,
-                                         std::string_view place) {
-    const auto at = pattern.find(place);
-    const std::string_view before = pattern.substr(0, at);
-    const std::string_view after = pattern.substr(at + place.size());
-    if (component.size() < before.size() + after.size()) return std::nullopt;
-    if (!component.starts_with(before) || !component.ends_with(after)) return std::nullopt;
-    component.remove_prefix(before.size());
-    component.remove_suffix(after.size());
-    return component;
-}
-
-struct Container {
-    std::string id, pod_uid;
-    std::size_t depth = 0;  // components down to its own
-};
-
-bool match_component(std::string_view component, std::string_view pattern, Container& out) {
-    if (pattern.find(kIdPlace) != std::string_view::npos) {
-        const auto id = at_place(component, pattern, kIdPlace);
-        if (!id || !is_container_id(*id)) return false;
-        out.id = *id;
-        return true;
+// No two patterns match the same path: the loader sees to that.
+std::optional<ContainerPattern::Match> find_container(
+    const std::vector<std::string_view>& components, ContainerPatterns configured) {
+    for (const ContainerPattern& pattern : known_container_patterns()) {
+        if (auto found = pattern.match(components)) return found;
     }
-    if (pattern.find(kPodPlace) != std::string_view::npos) {
-        const auto uid = at_place(component, pattern, kPodPlace);
-        if (!uid || !is_pod_uid(*uid)) return false;
-        out.pod_uid = *uid;
-        // systemd's names cannot hold a dash of their own: the runtime writes '_' for it.
-        std::replace(out.pod_uid.begin(), out.pod_uid.end(), '_', '-');
-        return true;
-    }
-    return component == pattern;
-}
-
-std::optional<Container> find_container(const std::vector<std::string_view>& components) {
-    for (const std::string_view pattern : kContainerPatterns) {
-        const auto parts = split(pattern, '/');
-        if (parts.size() > components.size()) continue;
-        Container found;
-        found.depth = parts.size();
-        const bool all = std::equal(parts.begin(), parts.end(), components.begin(),
-                                    [&](std::string_view part, std::string_view component) {
-                                        return match_component(component, part, found);
-                                    });
-        if (all) return found;
+    for (const ContainerPattern& pattern : configured) {
+        if (auto found = pattern.match(components)) return found;
     }
     return std::nullopt;
 }
@@ -154,7 +75,8 @@ std::vector<std::string> folders(const std::vector<std::string_view>& components
     return out;
 }
 
-Result<CgroupIdentity> identity_of(std::string_view path, std::string_view hierarchy) {
+Result<CgroupIdentity> identity_of(std::string_view path, std::string_view hierarchy,
+                                   ContainerPatterns configured) {
     ATTESTD_TRY(const auto components, components_of(path));
     CgroupIdentity out;
     out.hierarchy = hierarchy;
@@ -166,7 +88,7 @@ Result<CgroupIdentity> identity_of(std::string_view path, std::string_view hiera
     if (first != components.end() && is_unit(*first)) out.unit = unescaped_unit(*first);
 
     auto named = std::find_if(components.begin(), components.end(), is_unit);
-    if (const auto container = find_container(components)) {
+    if (const auto container = find_container(components, configured)) {
         out.container_id = container->id;
         out.pod_uid = container->pod_uid;
         named = components.begin() + static_cast<std::ptrdiff_t>(container->depth - 1);
@@ -204,18 +126,18 @@ Result<Paths> find_paths(std::string_view text) {
 
 }  // namespace
 
-Result<CgroupIdentity> parse_cgroup(std::string_view text) {
+Result<CgroupIdentity> parse_cgroup(std::string_view text, ContainerPatterns configured) {
     ATTESTD_TRY(const Paths paths, find_paths(text));
     if (!paths.systemd) {
         if (!paths.unified)
             return fail(Errc::cgroup_malformed, "malformed: no hierarchy that systemd names");
-        return identity_of(*paths.unified, "unified");
+        return identity_of(*paths.unified, "unified", configured);
     }
     // A hybrid system: systemd's own hierarchy says who this is; the unified one may be silent, but
     // it must not say something else.
-    ATTESTD_TRY(CgroupIdentity out, identity_of(*paths.systemd, "systemd"));
+    ATTESTD_TRY(CgroupIdentity out, identity_of(*paths.systemd, "systemd", configured));
     if (!paths.unified || *paths.unified == "/") return out;
-    ATTESTD_TRY(const CgroupIdentity other, identity_of(*paths.unified, "unified"));
+    ATTESTD_TRY(const CgroupIdentity other, identity_of(*paths.unified, "unified", configured));
     if (other.unit != out.unit || other.container_id != out.container_id) {
         return fail(Errc::cgroup_malformed,
                     "conflict: the two hierarchies name different units or containers");

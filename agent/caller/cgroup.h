@@ -4,10 +4,12 @@
 // unit or container is named by whoever runs there.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "config/container_pattern.h"
 #include "quote/base/result.h"
 
 namespace attestd {
@@ -25,8 +27,12 @@ struct CgroupIdentity {
     friend bool operator==(const CgroupIdentity&, const CgroupIdentity&) = default;
 };
 
-/// Reads the text of /proc/PID/cgroup. Errc::cgroup_malformed ("malformed", "deleted" or
-/// "conflict") or Errc::cgroup_foreign ("cgroupns"): the detail starts with that word.
-[[nodiscard]] Result<CgroupIdentity> parse_cgroup(std::string_view text);
+using ContainerPatterns = std::span<const ContainerPattern>;
+
+/// Reads the text of /proc/PID/cgroup; containers are known by the usual patterns and `configured`.
+/// Errc::cgroup_malformed ("malformed", "deleted" or "conflict") or Errc::cgroup_foreign
+/// ("cgroupns"): the detail starts with that word.
+[[nodiscard]] Result<CgroupIdentity> parse_cgroup(std::string_view text,
+                                                  ContainerPatterns configured = {});
 
 }  // namespace attestd

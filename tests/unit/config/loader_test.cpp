@@ -262,6 +262,25 @@ TEST_CASE("config: with an inspector, executables and namespaces are conditions 
     CHECK_FALSE(plain->needs_inspection());
 }
 
+TEST_CASE("config: patterns of containers are taken, unless two could match one path",
+          "[config][identity]") {
+    const Setup setup;
+    const auto with = [&](const char* patterns) {
+        return setup.load_with(
+            fmt::format(R"("identity": {{"container_patterns": {}}},)", patterns));
+    };
+    const auto config = with(R"(["/lxc/*/<id>", "/pods/<pod>/x-<id>.scope"])");
+    REQUIRE_OK(config);
+    REQUIRE(config->identity.container_patterns.size() == 2);
+    CHECK(config->identity.container_patterns[0].text() == "/lxc/*/<id>");
+    const auto known = with(R"(["/docker/<id>"])");
+    REQUIRE_ERRC(Errc::bad_config, known);
+    CHECK_THAT(known.error().detail, ContainsSubstring("can match the same path"));
+    REQUIRE_ERRC(Errc::bad_config, with(R"(["/lxc/*/<id>", "/lxc/a/<id>"])"));
+    REQUIRE_ERRC(Errc::bad_value, with(R"(["/lxc/<name>"])"));
+    REQUIRE_ERRC(Errc::wrong_type, with(R"([1])"));
+}
+
 TEST_CASE("config: a socket for every user is made only in so many words", "[config][listeners]") {
     const Setup setup;
     const auto with = [&](const std::string& rest) {

@@ -89,6 +89,19 @@ TEST_CASE("cgroup: slices are those around the unit, outermost first", "[agent][
     CHECK(identity->unit == "app.service");
 }
 
+TEST_CASE("cgroup: a configured pattern makes a container of what it matches", "[agent][cgroup]") {
+    const std::string text = "0::/lxc/web/" + kId + "/inner.service\n";
+    const auto unknown = parse_cgroup(text);
+    REQUIRE_OK(unknown);
+    CHECK(unknown->container_id.empty());
+    const std::vector<ContainerPattern> patterns{ContainerPattern::parse("/lxc/*/<id>").value()};
+    const auto known = parse_cgroup(text, patterns);
+    REQUIRE_OK(known);
+    CHECK(known->container_id == kId);
+    CHECK(known->trusted_dirs == std::vector<std::string>{"/lxc", "/lxc/web"});
+    CHECK(known->unit.empty());
+}
+
 TEST_CASE("cgroup: a pod's uid is read with its dashes", "[agent][cgroup]") {
     const auto identity = unified(
         "/kubepods.slice/kubepods-burstable.slice/"
