@@ -1,5 +1,7 @@
 #include "agent/agent.h"
 
+#include "agent/caller/inspection.h"
+#include "agent/caller/interpreters.h"
 #include "agent/log.h"
 #include "config/loader.h"
 #include "quote/base/encoding.h"
@@ -31,6 +33,7 @@ std::string_view needs_restart(const Config& now, const Config& fresh) {
 Result<std::unique_ptr<Agent>> Agent::make(Io& io, Strand platform_strand, Strand store_strand,
                                            Strand network_strand, Platform& platform,
                                            std::filesystem::path config_file, Config config) {
+    ATTESTD_CHECK(check_inspector(config));
     ATTESTD_TRY(auto verifier, make_verifier(config.verifier));
     std::error_code ec;
     std::filesystem::create_directories(config.state_dir, ec);
@@ -50,11 +53,14 @@ Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network
       vault(platform_strand, store_strand, platform, policy->stores),
       session(io, platform_strand, platform, std::move(verifier), policy->verifier.max_age,
               policy->limits.collect_timeout),
-      collateral(io, std::move(network_strand), policy->verifier),
+      collateral(io, network_strand, policy->verifier),
+      io_(io),
+      files_strand_(std::move(network_strand)),
       config_file_(std::move(config_file)) {
     session.set_hooks({[this] { vault.notify(); }, [this] { vault.wipe(); },
                        [this](const auto& ids) { collateral.want(ids); }});
     collateral.set_on_fetched([this] { session.endorsements_came(); });
+    spawn(io_, warn_of_interpreters(files_strand_, policy));
 }
 
 bool Agent::holds(const Grant& grant) const {
@@ -88,6 +94,7 @@ Result<void> Agent::apply(Config fresh) {
     if (const auto member = needs_restart(*policy, fresh); !member.empty()) {
         return fail(Errc::bad_config, std::string(member) + " changed: that takes a restart");
     }
+    ATTESTD_CHECK(check_inspector(fresh));
     ATTESTD_TRY(auto verifier, make_verifier(fresh.verifier));
     ATTESTD_CHECK(audit->reopen());
     // From here on nothing fails.
@@ -96,6 +103,7 @@ Result<void> Agent::apply(Config fresh) {
     policy = std::make_shared<const Config>(std::move(fresh));
     vault.wipe();
     vault.notify();
+    spawn(io_, warn_of_interpreters(files_strand_, policy));
     if (!same_verifier) {
         collateral.configure(policy->verifier);
         session.replace_verifier(std::move(verifier), policy->verifier.max_age);

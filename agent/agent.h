@@ -47,6 +47,8 @@ class Agent final {
  private:
     [[nodiscard]] Result<void> apply(Config fresh);
 
+    Io& io_;
+    Strand files_strand_;
     std::filesystem::path config_file_;
 };
 

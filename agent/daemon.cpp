@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/api/routes.h"
 #include "agent/api/server.h"
+#include "agent/caller/inspection.h"
 #include "agent/local_kind.h"
 #include "agent/log.h"
 #include "agent/platform_choice.h"
@@ -140,6 +141,7 @@ Result<void> check_identity(const IdentityConfig& rules) {
 }  // namespace
 
 Result<void> check_config(const Config& config) {
+    ATTESTD_CHECK(check_inspector(config));
     ATTESTD_CHECK(make_verifier(config.verifier));
     ATTESTD_CHECK(read_endorsement_files(config.verifier.endorsements));
     return {};

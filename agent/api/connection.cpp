@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/api/request_parser.h"
+#include "agent/caller/inspection.h"
 #include "agent/log.h"
 
 namespace attestd {
@@ -66,16 +67,34 @@ const std::vector<std::string_view>& Connection::workloads() {
     return workloads_;
 }
 
+// What only attestd-inspect can see, where the present rules make it matter for this caller.
+Task<Result<void>> Connection::inspect() {
+    const PolicyPtr policy = agent_.policy;
+    if (inspected_for_ == policy || listener_.kind == ListenerKind::admin) co_return Result<void>();
+    const auto noted = co_await inspect_peer(policy, peer_);
+    if (!noted) co_return tl::make_unexpected(noted.error());
+    inspected_for_ = policy;
+    if (!*noted) co_return Result<void>();
+    audit_text_ = caller_members(peer_.caller());
+    workloads_of_.reset();
+    co_return Result<void>();
+}
+
 Task<void> Connection::serve() {
     watch_peer();
+    auto known = co_await inspect();  // before a byte is read
     for (;;) {
         Request request;
         const auto got = co_await read_request(request);
         if (got && !*got) break;
         ++num_requests_;
-        bool keep_alive = got && request.head.keep_alive && !draining_;
+        if (known) known = co_await inspect();  // the rules may be new ones
+        bool keep_alive = got && known && request.head.keep_alive && !draining_;
         Response response;
-        if (got) {
+        if (got && !known) {
+            deny(agent_, asker(), "request", request.path, known.error());
+            response = problem(known.error().code, errc_meaning(known.error().code));
+        } else if (got) {
             deadline_ = Clock::time_point::max();  // the handler bounds itself
             response = co_await handler_.handle(*this, request);
         } else {

@@ -58,6 +58,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     [[nodiscard]] const std::vector<std::string_view>& workloads();
 
  private:
+    [[nodiscard]] Task<Result<void>> inspect();
     [[nodiscard]] Task<Result<bool>> read_request(Request& request);
     [[nodiscard]] Task<Result<bool>> read_head(Request& request);
     [[nodiscard]] Task<Result<void>> read_body(Request& request);
@@ -85,7 +86,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     std::uint64_t num_requests_ = 0;
     bool draining_ = false;
     bool in_request_ = false;
-    PolicyPtr workloads_of_;  // the policy under which workloads_ was found
+    PolicyPtr inspected_for_;  // the policy that said what to ask about the caller
+    PolicyPtr workloads_of_;   // the policy under which workloads_ was found
     std::vector<std::string_view> workloads_;
 };
 

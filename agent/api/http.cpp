@@ -31,6 +31,7 @@ unsigned status_of(Errc code) noexcept {
         case Errc::cgroup_malformed:
         case Errc::cgroup_foreign:
         case Errc::cgroup_delegated:
+        case Errc::exe_refused:
             return 403;
         case Errc::secret_unavailable:
         case Errc::not_found:

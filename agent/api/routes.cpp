@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "agent/api/status.h"
+#include "agent/caller/inspection.h"
 #include "agent/evidence.h"
 #include "quote/base/encoding.h"
 
@@ -166,6 +167,8 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
         deny(agent_, asker, kMethod, "", error);
         return refusal(error.code);
     };
+    if (const auto file = co_await reinspect_peer(agent_.policy, asker.peer); !file)
+        co_return refuse(file.error());
     if (const auto same = asker.peer.recheck(agent_.policy->identity); !same)
         co_return refuse(same.error());
     // The first workload that the caller is speaks; `workload` in the answer says which.
@@ -196,6 +199,8 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
     const auto evidence = co_await agent_.session.collect(report_data);
     if (!evidence) co_return refuse(evidence.error());
     // That took its time: the caller must still be there, under the same policy.
+    if (const auto file = co_await reinspect_peer(agent_.policy, asker.peer); !file)
+        co_return refuse(file.error());
     if (const auto same = asker.peer.recheck(agent_.policy->identity); !same)
         co_return refuse(same.error());
     if (agent_.policy != policy) co_return refusal(Errc::grant_expired);

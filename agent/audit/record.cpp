@@ -83,6 +83,15 @@ void put_workloads(fmt::memory_buffer& out, const std::vector<std::string_view>&
     out.push_back(']');
 }
 
+void put_inspected(fmt::memory_buffer& out, const InspectedProcess& process) {
+    const auto& [device, inode, num_links, len, ctime_ns] = process.facts.exe;
+    put_member(out, "exe_dev_ino", fmt::format("{}:{}", device, inode));
+    put_member(out, "exe_sha256", process.facts.sha256 ? &*process.facts.sha256 : nullptr);
+    put_member(out, "exe_verity", process.facts.verity ? &*process.facts.verity : nullptr);
+    put_member(out, "exe_path", process.facts.path);
+    put_member(out, "exe_refused", inspect::digest_state_name(process.facts.digest_state));
+}
+
 }  // namespace
 
 std::string caller_members(const Caller& caller) {
@@ -99,6 +108,7 @@ std::string caller_members(const Caller& caller) {
     put_member(out, "pod_uid", caller.cgroup.pod_uid);
     put_member(out, "label", caller.label);
     put_member(out, "socket", caller.socket);
+    if (caller.inspected) put_inspected(out, *caller.inspected);
     return fmt::to_string(out);
 }
 

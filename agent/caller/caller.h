@@ -6,15 +6,24 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "agent/caller/cgroup.h"
 #include "agent/caller/kernel.h"
 #include "agent/caller/proc.h"
+#include "agent/inspect/message.h"
 #include "config/config.h"
 
 namespace attestd {
+
+/// What attestd-inspect said about a process.
+struct InspectedProcess {
+    inspect::Facts facts;
+    bool in_init_pidns = false;  ///< attestd's own
+    bool in_init_userns = false;
+};
 
 /// Facts at the time of identification; they do not change, or the connection ends.
 struct Caller {
@@ -27,6 +36,8 @@ struct Caller {
     bool weak_pid = false;  ///< known by pidfd_open() or less, not by SO_PEERPIDFD
     IdentityLevel level = IdentityLevel::l0;
     std::string socket;  ///< the listener's name
+    /// Only where a rule that may match asks for it (agent/caller/inspection.h).
+    std::optional<InspectedProcess> inspected;
 };
 
 /// A caller and the means to see that it is still the same process.
@@ -43,6 +54,9 @@ class Peer final {
     /// Step 10: the process that wrote is the one that connected. Errc::writer_mismatch.
     [[nodiscard]] Result<void> check_writer(const PeerCredentials& writer,
                                             const IdentityConfig& rules) const;
+
+    /// Step 5 as far as it takes attestd-inspect.
+    void note_inspection(InspectedProcess process) { caller_.inspected = std::move(process); }
 
     [[nodiscard]] const Caller& caller() const noexcept { return caller_; }
     /// Becomes readable when the process exits; empty at level L0.
@@ -68,5 +82,9 @@ class Peer final {
 /// Indices into Config::workloads of those that the caller is, in order.
 [[nodiscard]] std::vector<std::uint32_t> match_workloads(const Config& config,
                                                          const Caller& caller);
+
+/// What attestd-inspect must say before the rules can be judged; empty when everything that it
+/// could say makes no difference for this caller.
+[[nodiscard]] std::optional<inspect::Wanted> wanted_of(const Config& config, const Caller& caller);
 
 }  // namespace attestd

@@ -1,5 +1,6 @@
 #include "agent/release/release.h"
 
+#include "agent/caller/inspection.h"
 #include "agent/log.h"
 
 namespace attestd {
@@ -69,9 +70,11 @@ void deny(Agent& agent, const Asker& asker, std::string_view method, std::string
 Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string name,
                                std::optional<std::uint64_t> known) {
     for (int i = 0; i < kMaxTries; ++i) {
-        auto grant = judge(agent, asker, name);
+        const auto same = co_await reinspect_peer(agent.policy, asker.peer);
+        auto grant =
+            same ? judge(agent, asker, name) : Result<Grant>(tl::make_unexpected(same.error()));
         if (!grant) {
-            deny(agent, asker, kMethod, name, grant.error());
+            deny(agent, asker, kMethod, name, explained(grant.error(), asker.peer.caller()));
             const uid_t uid = asker.peer.caller().peer.uid;
             const bool is_locked =
                 grant.error().code == Errc::secret_unavailable &&

@@ -212,6 +212,19 @@ TEST_CASE("writer: only the process that connected may write", "[agent][caller]"
     REQUIRE_OK(peer->check_writer({1235, 1000, 1001}, rules));
 }
 
+TEST_CASE("attack: a file in /proc that grows without end is read to a bound",
+          "[agent][caller][attack]") {
+    const Kernel& kernel = running_kernel();
+    const TempDir dir;
+    dir.write("cgroup", std::string(65536, 'x'));
+    const auto folder = open_file(dir.path(), O_PATH | O_DIRECTORY);
+    REQUIRE_OK(folder);
+    const auto file = kernel.open_proc_file(*folder, "cgroup");
+    REQUIRE_OK(file);
+    std::vector<char> buffer(65536);
+    REQUIRE_ERRC(Errc::too_large, kernel.read_proc(*file, buffer));
+}
+
 TEST_CASE("the running kernel knows a child of this process, and that it has exited",
           "[agent][caller][kernel]") {
     const Kernel& kernel = running_kernel();
@@ -278,6 +291,93 @@ TEST_CASE(
     item.uid = 1000;
     item.socket = "other";
     CHECK_FALSE(matches(workload_of(item), caller));
+}
+
+TEST_CASE("match: what the inspector sees is a condition beside the others", "[agent][match]") {
+    Caller caller = caller_with(1000);
+    caller.inspected.emplace();
+    caller.inspected->facts.exe.num_links = 1;
+    caller.inspected->facts.sha256 = Sha256{1};
+    caller.inspected->facts.verity = Sha256{2};
+    caller.inspected->facts.path = "/usr/bin/app";
+    caller.inspected->in_init_pidns = caller.inspected->in_init_userns = true;
+    struct Row {
+        void (*set)(MatchItem&);
+        void (*spoil)(InspectedProcess&);
+    };
+    const auto row = GENERATE(values<Row>({
+        {[](MatchItem& i) { i.exe_sha256 = Sha256{1}; },
+         [](InspectedProcess& p) { p.facts.sha256 = Sha256{3}; }},
+        {[](MatchItem& i) { i.exe_sha256 = Sha256{1}; },
+         [](InspectedProcess& p) { p.facts.sha256.reset(); }},
+        {[](MatchItem& i) { i.exe_sha256 = Sha256{1}; },
+         [](InspectedProcess& p) { p.facts.exe.num_links = 0; }},
+        {[](MatchItem& i) { i.exe_verity = Sha256{2}; },
+         [](InspectedProcess& p) { p.facts.verity = Sha256{1}; }},
+        {[](MatchItem& i) { i.exe_verity = Sha256{2}; },
+         [](InspectedProcess& p) { p.facts.verity.reset(); }},
+        {[](MatchItem& i) { i.exe_path = "/usr/bin/app"; },
+         [](InspectedProcess& p) { p.facts.path.clear(); }},
+        {[](MatchItem& i) { i.exe_path = "/usr/bin/app"; },
+         [](InspectedProcess& p) { p.facts.path = "/usr/bin/app2"; }},
+        {[](MatchItem& i) { i.init_pidns = true; },
+         [](InspectedProcess& p) { p.in_init_pidns = false; }},
+        {[](MatchItem& i) { i.init_userns = true; },
+         [](InspectedProcess& p) { p.in_init_userns = false; }},
+    }));
+    MatchItem item;
+    item.uid = 1000;
+    row.set(item);
+    CHECK(matches(workload_of(item), caller));
+    item.uid = 1;
+    CHECK_FALSE(matches(workload_of(item), caller));
+    item.uid = 1000;
+    Caller spoilt = caller;
+    row.spoil(*spoilt.inspected);
+    CHECK_FALSE(matches(workload_of(item), spoilt));
+    Caller unknown = caller;
+    unknown.inspected.reset();
+    CHECK_FALSE(matches(workload_of(item), unknown));
+}
+
+TEST_CASE("match: a deleted file's digest counts where the rule says so", "[agent][match]") {
+    Caller caller = caller_with(1000);
+    caller.inspected.emplace();
+    caller.inspected->facts.sha256 = Sha256{1};
+    MatchItem item;
+    item.uid = 1000;
+    item.exe_sha256 = Sha256{1};
+    CHECK_FALSE(matches(workload_of(item), caller));
+    item.allow_unlinked = true;
+    CHECK(matches(workload_of(item), caller));
+}
+
+TEST_CASE("wanted: the inspector is asked what makes a difference for this caller, and no more",
+          "[agent][match]") {
+    Config config;
+    MatchItem plain, digest, path, others;
+    plain.uid = digest.uid = path.uid = 1000;
+    digest.exe_sha256 = Sha256{1};
+    path.exe_path = "/a";
+    others.uid = 1;
+    others.exe_sha256 = Sha256{1};
+    others.allow_unlinked = true;
+    const Caller caller = caller_with(1000);
+
+    config.workloads = {workload_of(plain), workload_of(others)};
+    CHECK_FALSE(wanted_of(config, caller).has_value());
+    config.workloads = {workload_of(plain), workload_of(digest), workload_of(others)};
+    const inspect::Wanted only_digest{true, false, false, false};
+    CHECK(wanted_of(config, caller) == only_digest);
+    config.workloads.push_back(workload_of(path));
+    const inspect::Wanted both{true, false, true, false};
+    CHECK(wanted_of(config, caller) == both);
+    MatchItem root = digest;
+    root.uid = 0;
+    config.workloads = {workload_of(root)};
+    CHECK_FALSE(wanted_of(config, caller_with(0)).has_value());  // it could not match anyway
+    config.workloads = {workload_of(root, /*allow_root=*/true)};
+    CHECK(wanted_of(config, caller_with(0)) == only_digest);
 }
 
 TEST_CASE("match: one item of the list is enough", "[agent][match]") {
