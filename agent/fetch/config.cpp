@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "agent/fetch/url.h"
+#include "agent/fetch/vsock_destination.h"
 #include "config/duration.h"
 #include "quote/base/fd.h"
 #include "quote/base/json.h"
@@ -111,17 +112,35 @@ Result<HostRule> load_host(const std::string& key, const JsonValue& value) {
     return rule;
 }
 
-Result<std::vector<HostRule>> load_hosts(const JsonValue& value) {
-    FetchConfig so_far;
+// "vsock://CID:PORT": no TLS there, so nothing to configure.
+Result<void> load_vsock(const std::string& key, const JsonValue& value, FetchConfig& config) {
+    const auto address = parse_vsock(key);
+    if (!address || key.ends_with('/'))
+        return value.fail_here(Errc::bad_value,
+                               "vsock://CID:PORT is expected, both as plain decimal numbers; the "
+                               "host is CID 2");
+    ATTESTD_TRY(JsonObject in, value.object());
+    ATTESTD_CHECK(in.finish());
+    if (std::find(config.vsock.begin(), config.vsock.end(), *address) != config.vsock.end())
+        return value.fail_here(Errc::duplicate_key, key + " is listed already");
+    config.vsock.push_back(*address);
+    return {};
+}
+
+Result<void> load_hosts(const JsonValue& value, FetchConfig& config) {
     ATTESTD_TRY(JsonObject in, value.object());
     for (const auto& [key, member] : in.rest()) {
+        if (key.starts_with("vsock:")) {
+            ATTESTD_CHECK(load_vsock(key, member, config));
+            continue;
+        }
         ATTESTD_TRY(HostRule rule, load_host(key, member));
-        if (find_rule(so_far, rule.host, rule.port) != nullptr)
+        if (find_rule(config, rule.host, rule.port) != nullptr)
             return member.fail_here(Errc::duplicate_key,
                                     fmt::format("{}:{} is listed already", rule.host, rule.port));
-        so_far.hosts.push_back(std::move(rule));
+        config.hosts.push_back(std::move(rule));
     }
-    return std::move(so_far.hosts);
+    return {};
 }
 
 // http://HOST:PORT or https://HOST:PORT. No user information: it would stand in a file that may be
@@ -179,7 +198,7 @@ Result<FetchConfig> parse_fetch_config(std::string_view text, std::string name) 
     if (const auto schema = in.optional("$schema")) ATTESTD_CHECK(schema->text());
     FetchConfig config;
     ATTESTD_TRY(const JsonValue hosts, in.required("hosts"));
-    ATTESTD_TRY(config.hosts, load_hosts(hosts));
+    ATTESTD_CHECK(load_hosts(hosts, config));
     if (const auto proxy = in.optional("proxy")) {
         ATTESTD_TRY(config.proxy, load_proxy(*proxy));
     }

@@ -31,8 +31,15 @@ struct HostRule {
     bool unverified_tls = false;                     ///< only together with collateral_only
 };
 
+/// Where the host's quote service listens: "vsock://CID:PORT" among the hosts.
+struct VsockAddress {
+    std::uint32_t cid = 0, port = 0;
+    friend bool operator==(const VsockAddress&, const VsockAddress&) = default;
+};
+
 struct FetchConfig {
     std::vector<HostRule> hosts{};
+    std::vector<VsockAddress> vsock{};
     std::string proxy{};  ///< URL; empty: none
     std::chrono::milliseconds timeout = std::chrono::seconds(30);
     std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "agent/fetch/http_destination.h"
+#include "agent/fetch/vsock_destination.h"
 
 namespace attestd::fetch {
 namespace {
@@ -56,6 +57,7 @@ Result<Destination> judge(const FetchConfig& config, std::string_view method,
 
 Result<ServerAnswer> fetch_from_destination(const FetchConfig& config,
                                             const ProxyRequest& request) {
+    if (lower(request.url).starts_with("vsock:")) return fetch_over_vsock(config, request);
     ATTESTD_TRY(const Destination destination, judge(config, request.method, request.url));
     return fetch_over_http(config, destination, request);
 }

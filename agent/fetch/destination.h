@@ -1,5 +1,5 @@
 // Where a request goes: judged against the configuration, then handed to the file that knows the
-// kind of destination. Of those there is one: http_destination.cpp.
+// kind of destination: http_destination.cpp, vsock_destination.cpp.
 #pragma once
 
 #include "agent/fetch/config.h"

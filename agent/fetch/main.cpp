@@ -59,7 +59,7 @@ int listen(const Options& options) {
 int check(const Options& options) {
     const auto config = config_of(options);
     if (!config) return report(config.error(), kBadUsage);
-    print(stdout, fmt::format("good: {} hosts\n", config->hosts.size()));
+    print(stdout, fmt::format("good: {} hosts\n", config->hosts.size() + config->vsock.size()));
     return kOk;
 }
 

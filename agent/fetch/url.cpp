@@ -60,7 +60,7 @@ std::string_view fault_of_authority(std::string_view authority) noexcept {
 
 std::string_view fault_of_scheme(std::string_view scheme) noexcept {
     if (scheme == "https" || scheme == "http") return {};
-    if (scheme == "vsock") return "the quote service over vsock is not supported by this version";
+    if (scheme == "vsock") return "vsock is for the host's quote service alone";
     return "only https is allowed";
 }
 

@@ -75,7 +75,7 @@ TEST_CASE("fetch URL: what is not plainly an allowed URL is denied, and says why
         {"file", "file:///etc/passwd", "only https"},
         {"gopher", "gopher://kdsintf.amd.com/vcek", "only https"},
         {"a scheme that begins well", "httpsx://kdsintf.amd.com/vcek", "only https"},
-        {"vsock", "vsock://2:4050", "vsock is not supported"},
+        {"vsock", "vsock://2:4050", "quote service alone"},
         {"unlisted host", "https://example.com/", "not listed"},
         {"unlisted subdomain", "https://x.kdsintf.amd.com/", "not listed"},
         {"a listed name as a label", "https://kdsintf.amd.com.example.com/", "not listed"},
