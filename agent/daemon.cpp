@@ -149,7 +149,8 @@ Result<void> check_config(const Config& config) {
 
 Result<void> run_daemon(const std::filesystem::path& config_file, Config config) {
     ATTESTD_CHECK(check_identity(config.identity));
-    ATTESTD_TRY(const auto platform, make_platform(config.platform));
+    ATTESTD_TRY(const auto platform,
+                make_platform(config.platform, config.verifier.collateral.fetch_socket));
     const ServiceManager manager;
     // One thread runs all of it: Asio need not lock.
     Io io(BOOST_ASIO_CONCURRENCY_HINT_1);

@@ -1,6 +1,8 @@
 #include "agent/platform_choice.h"
 
 #include "agent/log.h"
+#include "agent/network/quote_exchange.h"
+#include "agent/network/socket_fetcher.h"
 #include "agent/platform/external.h"
 #include "quote/platform/guest_platform.h"
 #include "quote/platform/host.h"
@@ -23,9 +25,18 @@ GuestInterface interface_of(PlatformType type) noexcept {
     return GuestInterface::none;
 }
 
+// Empty where no quote service is configured.
+QuoteExchange exchange_for(const PlatformConfig& config,
+                           const std::filesystem::path& fetch_socket) {
+    const std::string url = quote_service_url(host_system(), config.quote_service);
+    if (url.empty()) return {};
+    return make_quote_exchange(std::make_shared<SocketFetcher>(fetch_socket.string()), url);
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Platform>> make_platform(const PlatformConfig& config) {
+Result<std::unique_ptr<Platform>> make_platform(const PlatformConfig& config,
+                                                const std::filesystem::path& fetch_socket) {
     if (config.type == PlatformType::external) {
         return std::make_unique<ExternalPlatform>(config.socket.string());
     }
@@ -43,6 +54,8 @@ Result<std::unique_ptr<Platform>> make_platform(const PlatformConfig& config) {
                                        {{"removed", std::to_string(num_left)},
                                         {"why", "an earlier attestd was killed during a request"}});
                          }};
+    if (interface == GuestInterface::tdx_guest)
+        options.quote_exchange = exchange_for(config, fetch_socket);
     return make_guest_platform(host_system(), interface, options);
 }
 

@@ -33,6 +33,8 @@ struct PlatformConfig {
     PlatformType type = PlatformType::automatic;
     std::filesystem::path socket;       ///< of an external one
     std::optional<std::uint32_t> vmpl;  ///< of SNP reports, 0 to 3; not given: the guest's own
+    /// "vsock://CID:PORT" of a TDX guest's host; empty: what /etc/tdx-attest.conf says.
+    std::string quote_service;
 
     friend bool operator==(const PlatformConfig&, const PlatformConfig&) = default;
 };

@@ -115,6 +115,24 @@ std::optional<PlatformType> platform_type_named(std::string_view name) {
     return std::nullopt;
 }
 
+// "vsock://CID:PORT"; attestd-fetch, whose configuration must list it too, judges the numbers.
+Result<std::string> vsock_url_of(const JsonValue& value) {
+    ATTESTD_TRY(std::string text, value.text());
+    constexpr std::string_view kScheme = "vsock://";
+    const std::size_t colon = text.find(':', kScheme.size());
+    const auto is_digits = [](std::string_view part) {
+        return !part.empty() && part.size() <= 10 &&
+               part.find_first_not_of("0123456789") == part.npos;
+    };
+    const std::string_view view = text;
+    if (view.starts_with(kScheme) && colon != text.npos &&
+        is_digits(view.substr(kScheme.size(), colon - kScheme.size())) &&
+        is_digits(view.substr(colon + 1))) {
+        return text;
+    }
+    return value.fail_here(Errc::bad_value, "vsock://CID:PORT is expected, such as vsock://2:4050");
+}
+
 // The VMPL of reports: a member's name differs, because configfs calls it a privilege level.
 Result<std::optional<std::uint32_t>> level_or_none(JsonObject& members, std::string_view key) {
     constexpr std::uint32_t kMaxVmpl = 3;
@@ -169,6 +187,11 @@ Result<PlatformConfig> load_platform(const MaybeValue& value) {
     }
     if (*named == PlatformType::sev_guest) {
         ATTESTD_TRY(platform.vmpl, level_or_none(members, "vmpl"));
+    }
+    if (*named == PlatformType::tdx_guest) {
+        if (const auto service = members.optional("quote_service")) {
+            ATTESTD_TRY(platform.quote_service, vsock_url_of(*service));
+        }
     }
     ATTESTD_CHECK(members.finish());
     return platform;

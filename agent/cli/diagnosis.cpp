@@ -80,6 +80,36 @@ Check readable(System& system, std::string name, const std::string& path, std::s
             fmt::format("{}: {}; without it {}", path, errno_words(error), gives), mend};
 }
 
+// What a quote of the device's TDREPORT takes. Whether attestd-fetch may reach it, its own
+// configuration says.
+Check quote_service(System& system, const Detection& detection) {
+    const auto vsock = open_file(system, "/dev/vsock", O_RDONLY);
+    const bool has_vsock = vsock || vsock.error().value == EACCES;
+    Check out{"vsock quote service", CheckState::ok,
+              fmt::format("/dev/vsock {}, {}", has_vsock ? "is there" : "is not there",
+                          detection.quote_service_port
+                              ? fmt::format("port {} by {}", *detection.quote_service_port,
+                                            kQuoteServiceFile)
+                              : fmt::format("no port in {}", kQuoteServiceFile))};
+    if (!has_vsock) {
+        out.state = CheckState::missing;
+        out.mend =
+            "a kernel with configfs-tsm (Linux 6.7) needs none; or the host gives the guest a "
+            "vsock "
+            "device: modprobe vmw_vsock_virtio_transport";
+    } else if (!detection.quote_service_port) {
+        out.state = CheckState::missing;
+        out.mend = fmt::format(
+            "a kernel with configfs-tsm (Linux 6.7) needs none; or \"port = 4050\" in {}, and "
+            "\"vsock://2:4050\": {{}} among the hosts of /etc/attestd/fetch.json",
+            kQuoteServiceFile);
+    } else {
+        out.found +=
+            fmt::format("; fetch.json must list vsock://2:{}", *detection.quote_service_port);
+    }
+    return out;
+}
+
 void check_tdx(System& system, const Detection& detection, std::vector<Check>& out) {
     out.push_back(readable(system, "firmware table", "/sys/firmware/acpi/tables/CCEL",
                            "there is no boot event log", "firmware with TDX measurement (TDVF)"));
@@ -90,15 +120,7 @@ void check_tdx(System& system, const Detection& detection, std::vector<Check>& o
                            "RTMR3 cannot be extended",
                            fmt::format("Linux {}.{}", kConfigfsMajor, kRtmrMinor)));
     if (detection.use == GuestInterface::configfs_tsm) return;
-    // What the quote service over vsock would take.
-    const bool has_vsock = open_file(system, "/dev/vsock", O_RDONLY).has_value();
-    const bool has_port = read_path(system, "/etc/tdx-attest.conf", kMaxTextLen).has_value();
-    out.push_back(
-        {"vsock quote service", CheckState::missing,
-         fmt::format("/dev/vsock {}, /etc/tdx-attest.conf {}; not supported by this build",
-                     has_vsock ? "is there" : "is not there",
-                     has_port ? "is there" : "is not there"),
-         "use configfs-tsm: boot Linux 6.7 or later; modprobe tdx_guest"});
+    out.push_back(quote_service(system, detection));
 }
 
 void check_snp(const Detection& detection, std::vector<Check>& out) {
@@ -136,7 +158,8 @@ Check of_interface(const Detection& detection) {
     }
     if (detection.use == GuestInterface::none)
         return {"interface", CheckState::missing, detection.why, "see below"};
-    const bool gives_quotes = detection.use != GuestInterface::tdx_guest;
+    const bool gives_quotes =
+        detection.use != GuestInterface::tdx_guest || detection.quote_service_port.has_value();
     return {"interface", gives_quotes ? CheckState::ok : CheckState::missing,
             fmt::format("{}: {}", interface_name(detection.use), detection.why),
             gives_quotes ? "" : "see below"};

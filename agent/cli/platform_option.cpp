@@ -4,6 +4,8 @@
 
 #include <optional>
 
+#include "agent/network/quote_exchange.h"
+#include "agent/network/spawning_fetcher.h"
 #include "agent/platform/external.h"
 #include "quote/platform/guest_platform.h"
 #include "quote/platform/host.h"
@@ -20,8 +22,16 @@ std::optional<GuestInterface> interface_named(std::string_view name) noexcept {
 }
 
 // Entries of its own: the daemon's are never touched, and this one's not by the daemon.
-std::unique_ptr<Platform> guest_platform(GuestInterface interface) {
-    return make_guest_platform(host_system(), interface, {std::nullopt, "attestctl-"});
+std::unique_ptr<Platform> guest_platform(GuestInterface interface,
+                                         const std::string& quote_service = {}) {
+    GuestOptions options;
+    options.entry_prefix = "attestctl-";
+    if (interface == GuestInterface::tdx_guest) {
+        const std::string url = quote_service_url(host_system(), quote_service);
+        if (!url.empty())
+            options.quote_exchange = make_quote_exchange(std::make_shared<SpawningFetcher>(), url);
+    }
+    return make_guest_platform(host_system(), interface, options);
 }
 
 }  // namespace
@@ -33,6 +43,9 @@ Result<std::unique_ptr<Platform>> make_platform(const std::string& text) {
     }
     if (text.starts_with('/') || text.starts_with("./"))
         return std::make_unique<ExternalPlatform>(text);
+    constexpr std::string_view kQuoteService = "tdx_guest:";
+    if (text.starts_with(kQuoteService) && text.size() > kQuoteService.size())
+        return guest_platform(GuestInterface::tdx_guest, text.substr(kQuoteService.size()));
     if (const auto interface = interface_named(text)) return guest_platform(*interface);
     if (text == "auto") {
         const Detection found = detect(host_system(), host_cpuid());

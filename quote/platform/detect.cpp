@@ -226,7 +226,7 @@ void choose(Detection& out) {
         out.why = "no configfs-tsm; the device gives reports and certificates";
     } else if (usable(kTdxGuestDevice)) {
         out.use = GuestInterface::tdx_guest;
-        out.why = "no configfs-tsm; the device alone gives no quote";
+        out.why = "no configfs-tsm; the device alone gives no quote, the host's quote service does";
     } else if (out.tee) {
         out.why = fmt::format("a {} guest without a usable interface", tee_name(*out.tee));
     } else if (const Signal* const host = out.find("cpuid.hypervisor"); !host->mend.empty()) {
@@ -262,6 +262,7 @@ Detection detect(System& system, const Cpuid& cpuid) {
     for (Signal& found : out_of_tree(system)) out.signals.push_back(std::move(found));
     judge_tee(out);
     choose(out);
+    if (out.use == GuestInterface::tdx_guest) out.quote_service_port = quote_service_port(system);
     return out;
 }
 

@@ -32,6 +32,9 @@ struct Detection {
     std::vector<Signal> signals;
     std::optional<Tee> tee;  ///< what the signals say, when they agree
     bool contradictory = false;
+    /// The host's quote service, as /etc/tdx-attest.conf has it; looked for when `use` is
+    /// tdx_guest.
+    std::optional<std::uint32_t> quote_service_port;
     GuestInterface use = GuestInterface::none;
     std::string why;
 

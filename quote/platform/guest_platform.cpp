@@ -23,7 +23,8 @@ std::unique_ptr<Platform> make_configfs(System& system, const GuestOptions& opti
 std::unique_ptr<Platform> make_plain(System& system, GuestInterface interface,
                                      const GuestOptions& options) {
     if (interface == GuestInterface::configfs_tsm) return make_configfs(system, options);
-    if (interface == GuestInterface::tdx_guest) return std::make_unique<TdxGuest>(system);
+    if (interface == GuestInterface::tdx_guest)
+        return std::make_unique<TdxGuest>(system, options.quote_exchange);
     SevGuestOptions own;
     own.vmpl = options.vmpl;
     return std::make_unique<SevGuest>(system, own);

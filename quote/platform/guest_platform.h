@@ -7,6 +7,7 @@
 
 #include "quote/platform/detect.h"
 #include "quote/platform/platform.h"
+#include "quote/platform/tdx_guest.h"
 
 namespace attestd {
 
@@ -17,6 +18,8 @@ struct GuestOptions {
     /// Called for `configfs_tsm` with the number of entries that a killed process of this program
     /// left and that were removed; not given: they are left alone.
     std::function<void(std::size_t)> on_leftovers = {};
+    /// `tdx_guest`'s way to the quote service; without it that interface gives no evidence.
+    QuoteExchange quote_exchange = {};
 };
 
 /// `system` outlives the platform. `interface` is not `none`.

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 
 #include "quote/base/digest.h"
+#include "quote/intel/quote_service.h"
 #include "quote/intel/tdreport.h"
+#include "quote/platform/configfs_tsm.h"
 
 namespace attestd {
 namespace {
@@ -49,10 +52,22 @@ tl::unexpected<Error> fail_rtmr(int error, std::string_view step, unsigned index
 
 }  // namespace
 
-Result<Evidence> TdxGuest::collect(const ReportData& /*report_data*/, Deadline /*deadline*/) {
-    return fail(Errc::platform_unsupported,
-                "tdx_guest: the device gives a TDREPORT, which nobody else can verify, and this "
-                "build has no client of the vsock quote service yet: use configfs_tsm (Linux 6.7)");
+Result<Evidence> TdxGuest::collect(const ReportData& report_data, Deadline deadline) {
+    if (!exchange_) {
+        return fail(Errc::platform_unsupported,
+                    fmt::format("tdx_guest: the device gives a TDREPORT, which nobody else can "
+                                "verify: use configfs_tsm (Linux 6.7), or name the host's vsock "
+                                "quote service (\"quote_service\", or \"port = N\" in {})",
+                                kQuoteServiceFile));
+    }
+    ATTESTD_TRY(const Bytes report, tdreport(report_data));
+    ByteArray<kTdReportLen> asked{};
+    std::copy(report.begin(), report.end(), asked.begin());
+    ATTESTD_TRY(const Bytes answer, exchange_(quote_request(asked), deadline));
+    ATTESTD_TRY(Bytes quote, parse_quote_answer(answer));
+    ATTESTD_TRY(QuoteOfReport matched, QuoteOfReport::match(report, std::move(quote)));
+    return Evidence{
+        Tee::tdx, std::move(matched).take(), {}, read_boot_event_log(system_), std::string(name())};
 }
 
 Result<Secret> TdxGuest::derive_key(const DerivedKeyRequest& /*request*/, Deadline /*deadline*/) {
@@ -84,6 +99,29 @@ Result<Bytes> TdxGuest::tdreport(const ReportData& report_data) {
     if (parsed->mac.report_data != report_data)
         return fail(Errc::platform_wrong_echo, step + ": the report has other report data");
     return report;
+}
+
+std::optional<std::uint32_t> quote_service_port(System& system) {
+    constexpr std::size_t kMaxFileLen = 65536;
+    const auto bytes = read_path(system, kQuoteServiceFile, kMaxFileLen);
+    if (!bytes) return std::nullopt;
+    std::optional<std::uint32_t> found;
+    std::string_view rest = as_text(*bytes);
+    while (!rest.empty()) {
+        const std::size_t end = std::min(rest.find('\n'), rest.size());
+        std::string line;
+        for (const char c : rest.substr(0, std::min(rest.find('#'), end))) {
+            if (c != ' ' && c != '\t' && c != '\r') line += c;
+        }
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+        if (!line.starts_with("port=")) continue;
+        std::uint32_t port = 0;
+        const char* const last = line.data() + line.size();
+        const auto read = std::from_chars(line.data() + std::size("port=") - 1, last, port);
+        found = read.ec == std::errc() && read.ptr == last && port != 0 ? std::optional(port)
+                                                                        : std::nullopt;
+    }
+    return found;
 }
 
 Result<RtmrValue> read_rtmr(System& system, unsigned index) {

@@ -1,10 +1,13 @@
-// TdxGuest: what /dev/tdx_guest and the kernel's measurement files give without a quote service
-// (`spec/guest-interfaces.md` sections 3 and 6).
+// TdxGuest: evidence by way of /dev/tdx_guest and the host's quote service, for kernels without
+// configfs-tsm; and the kernel's measurement files (`spec/guest-interfaces.md` sections 3, 4, 6).
 //
 // A TDREPORT is authenticated for this machine alone: fit for looking at the registers, never
-// evidence. A quote needs the host's quote service, by configfs-tsm or vsock; the second is a later
-// change, and collect() says so.
+// evidence. The quote service makes a quote of it; this module opens no connection, so whoever
+// makes the platform says how one message gets there and back.
 #pragma once
+
+#include <functional>
+#include <optional>
 
 #include "quote/platform/platform.h"
 #include "quote/platform/system.h"
@@ -13,14 +16,21 @@ namespace attestd {
 
 inline constexpr const char* kTdxGuestDevice = "/dev/tdx_guest";
 
+/// Carries one message to the quote service and its answer back, without the lengths before them,
+/// by the deadline. Errc::fetch_* for what prevents it.
+using QuoteExchange = std::function<Result<Bytes>(ByteView message, Deadline deadline)>;
+
 class TdxGuest final : public Platform {
  public:
-    /// `system` outlives the object.
-    explicit TdxGuest(System& system) : system_(system) {}
+    /// `system` outlives the object. Without `exchange` there is no evidence to be had.
+    explicit TdxGuest(System& system, QuoteExchange exchange = {})
+        : system_(system), exchange_(std::move(exchange)) {}
 
     [[nodiscard]] std::string_view name() const noexcept override { return "tdx_guest"; }
 
-    /// Errc::platform_unsupported.
+    /// A quote that says what the device's TDREPORT says (QuoteOfReport), and firmware's event log.
+    /// Errc::platform_unsupported without a quote service; as tdreport(), the exchange, and
+    /// Errc::quote_service for what the service answers.
     [[nodiscard]] Result<Evidence> collect(const ReportData& report_data,
                                            Deadline deadline) override;
     /// Errc::platform_unsupported.
@@ -33,7 +43,14 @@ class TdxGuest final : public Platform {
 
  private:
     System& system_;
+    QuoteExchange exchange_;
 };
+
+inline constexpr const char* kQuoteServiceFile = "/etc/tdx-attest.conf";
+
+/// The quote service's vsock port in /etc/tdx-attest.conf: the last `port = N` there. Nothing
+/// without the file, and when what it has is no port.
+[[nodiscard]] std::optional<std::uint32_t> quote_service_port(System& system);
 
 using RtmrValue = ByteArray<48>;
 

@@ -17,6 +17,7 @@
 #include "tests/emulator/http_front.h"
 #include "tests/emulator/machine.h"
 #include "tests/emulator/options.h"
+#include "tests/emulator/quote_service.h"
 
 namespace attestd::devsim {
 namespace {
@@ -72,6 +73,10 @@ Result<void> run(const Options& options) {
     ATTESTD_TRY(const Home home, open_home(options.dir));
     ATTESTD_TRY(const auto machine, Machine::create(options, home.dir));
     ATTESTD_TRY(const auto devices, mount_devices(*machine, options.mount));
+    std::unique_ptr<QuoteService> quotes;
+    if (options.vsock != 0) {
+        ATTESTD_TRY(quotes, QuoteService::listen(*machine, options.vsock));
+    }
     const SocketFile control{options.dir + "/control.sock"}, platform{options.socket};
     const HttpHandler platform_handler = platform_routes(*machine);
     const HttpHandler control_handler = control_routes(*machine);

@@ -16,6 +16,11 @@ Result<void> set_option(Options& options, std::string_view name, const std::stri
         options.socket = value;
     } else if (name == "--mount") {
         options.mount = value;
+    } else if (name == "--vsock") {
+        const char* const last = value.data() + value.size();
+        const auto [end, error] = std::from_chars(value.data(), last, options.vsock);
+        if (error != std::errc() || end != last || options.vsock == 0)
+            return fail(Errc::bad_usage, "--vsock takes a port");
     } else if (name == "--now") {
         ATTESTD_TRY(options.now, parse_unix_time(value));
     } else if (name == "--tee" && (value == "tdx" || value == "snp")) {
@@ -32,7 +37,7 @@ Result<void> set_option(Options& options, std::string_view name, const std::stri
 
 bool takes_value(std::string_view name) {
     return name == "--dir" || name == "--socket" || name == "--mount" || name == "--now" ||
-           name == "--tee" || name == "--product";
+           name == "--tee" || name == "--product" || name == "--vsock";
 }
 
 }  // namespace
@@ -55,7 +60,8 @@ Result<Time> parse_unix_time(std::string_view text) {
 
 std::string devsim_usage() {
     return "usage: attestd-devsim --dir DIR --tee tdx|snp [--product milan|genoa|turin]\n"
-           "                      [--socket PATH] [--mount DIR] [--debug-mode] [--now @UNIX]\n";
+           "                      [--socket PATH] [--mount DIR] [--vsock PORT] [--debug-mode]\n"
+           "                      [--now @UNIX]\n";
 }
 
 Result<Options> parse_devsim_options(const std::vector<std::string>& args) {

@@ -23,8 +23,9 @@ struct Options {
     std::string dir;
     Tee tee = Tee::tdx;
     forge::Product product = forge::Product::milan;
-    std::string socket;  ///< DIR/platform.sock unless given
-    std::string mount;   ///< where the kernel's interfaces are emulated; empty: nowhere
+    std::string socket;       ///< DIR/platform.sock unless given
+    std::string mount;        ///< where the kernel's interfaces are emulated; empty: nowhere
+    std::uint32_t vsock = 0;  ///< port of the quote service; 0: none
     bool debug = false;
     Time now;
 };

@@ -79,6 +79,24 @@ step quote-handed-over unprivileged
 step quote-handed-over-again unprivileged
 step entries entries
 rmdir /sys/kernel/config/tsm/report/attestd
+
+# The device and the host's quote service alone, over vsock's loopback.
+mkdir -p /etc/attestd
+load vsock
+step vsock-unlisted {QUOTE} tdx_guest:vsock://1:4050
+echo '{{"hosts": {{"vsock://1:4050": {{}}, "vsock://1:4051": {{}}}}}}' > /etc/attestd/fetch.json
+step vsock-no-transport {QUOTE} tdx_guest:vsock://1:4050
+load vmw_vsock_virtio_transport_common; load vsock_loopback
+step vsock-nobody {QUOTE} tdx_guest:vsock://1:4051
+step vsock-unconfigured {QUOTE} tdx_guest
+attestd-devsim --dir /machine --tee tdx --vsock 4050 > /tmp/devsim 2>&1 &
+until grep -q ready /tmp/devsim || ! kill -0 $!; do sleep 0.1; done
+step vsock-quote {QUOTE} tdx_guest:vsock://1:4050
+kill $!; wait $!
+attestd-devsim --dir /machine --tee tdx --debug-mode --vsock 4050 > /tmp/devsim2 2>&1 &
+until grep -q ready /tmp/devsim2 || ! kill -0 $!; do sleep 0.1; done
+step vsock-other-machine {QUOTE} tdx_guest:vsock://1:4050
+kill $!; wait $!
 rmmod attestd_provider
 
 step load-snp load attestd_provider tee=snp
@@ -134,6 +152,9 @@ def add_samples(initramfs):
         tdx.start_machine()
         initramfs.add("/lib/firmware/attestd-tdx-quote", base64.b64decode(tdx.evidence()["evidence"]))
         initramfs.add("/lib/firmware/attestd-tdreport", tdx.tdreport())
+        for file in tdx.machine_dir.iterdir():  # the quote service's own: it signs for this TDREPORT
+            if file.is_file():
+                initramfs.add(f"/machine/{file.name}", file.read_bytes(), 0o600)
     with Sampler("snp") as snp:
         snp.start_machine()
         evidence = snp.evidence()
@@ -150,7 +171,8 @@ def boot():
     with tempfile.TemporaryDirectory(prefix="attestd-vm-") as name:
         folder = pathlib.Path(name)
         initramfs = machine.Initramfs(folder)
-        for program in ("tests/abi/abi-conformance", "agent/cli/attestctl"):
+        for program in ("tests/abi/abi-conformance", "tests/emulator/attestd-devsim", "agent/cli/attestctl",
+                        "agent/fetch/attestd-fetch"):
             initramfs.add_program(build / program)
         initramfs.add_program(shutil.which("setpriv"))
         module = kernel.build(HERE / "provider", build / "tests/vm")
@@ -262,6 +284,24 @@ def test_handed_over():
                       ("quote-snp-handed-over", "snp")):
         assert json.loads(good(name))["tee"] == tee, name
     assert good("entries").split() == ["attestd"]
+
+
+def test_vsock():
+    """a quote comes from the host's quote service over vsock, and says what the device's TDREPORT says"""
+    said = json.loads(good("vsock-quote"))
+    assert (said["tee"], said["interface"]) == ("tdx", "tdx_guest"), said
+    assert base64.b64decode(said["quote"])[568:632].hex() == DATA
+
+
+def test_vsock_refused():
+    """without a listed, configured and answering quote service there is no quote, and each is told apart"""
+    for name, code, words in (("vsock-unlisted", "fetch.denied", "vsock://1:4050"),
+                              ("vsock-no-transport", "fetch.unreachable", "connecting"),
+                              ("vsock-nobody", "fetch.unreachable", "connecting"),
+                              ("vsock-unconfigured", "platform.unsupported", "/etc/tdx-attest.conf"),
+                              ("vsock-other-machine", "platform.quote-service", "td_attributes")):
+        refused = outcome(name)
+        assert refused.status == 1 and code in refused.err and words in refused.err, (name, refused)
 
 
 def main():

@@ -114,11 +114,29 @@ TEST_CASE("doctor: a TDX guest with its device alone lacks the quote service", "
     CHECK_FALSE(found.is_good());
     const Check& vsock = named(found, "vsock quote service");
     CHECK(vsock.state == CheckState::missing);
-    CHECK_THAT(vsock.found, test::ContainsSubstring("/dev/vsock is there, /etc/tdx-attest.conf is "
-                                                    "not there; not supported by this build"));
+    CHECK_THAT(vsock.found,
+               test::ContainsSubstring("/dev/vsock is there, no port in /etc/tdx-attest.conf"));
     CHECK_THAT(vsock.mend, test::ContainsSubstring("configfs-tsm"));
+    CHECK_THAT(vsock.mend, test::ContainsSubstring("\"vsock://2:4050\": {} among the hosts"));
     CHECK(named(found, "interface").state == CheckState::missing);
     CHECK_THAT(named(found, "boot event log").mend, test::ContainsSubstring("CCEL"));
+}
+
+TEST_CASE("doctor: a TDX guest with its device and a quote service has all it takes",
+          "[cli][doctor]") {
+    BareSystem system;
+    system.files["/dev/tdx_guest"] = "";
+    system.files["/etc/tdx-attest.conf"] = "port = 4050\n";
+    const Diagnosis lacks = diagnose(system, nothing, kNow);
+    CHECK_FALSE(lacks.is_good());
+    CHECK_THAT(named(lacks, "vsock quote service").mend,
+               test::ContainsSubstring("vmw_vsock_virtio_transport"));
+    system.files["/dev/vsock"] = "";
+    const Diagnosis found = diagnose(system, nothing, kNow);
+    CHECK(found.is_good());
+    CHECK(named(found, "interface").state == CheckState::ok);
+    CHECK_THAT(named(found, "vsock quote service").found,
+               test::ContainsSubstring("fetch.json must list vsock://2:4050"));
 }
 
 TEST_CASE("doctor: files that are another user's say whose, and how that is changed",

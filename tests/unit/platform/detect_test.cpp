@@ -23,6 +23,7 @@ struct Shown {
     const char* vmpl = nullptr;
     int out_of_tree = ENOENT;
     std::map<std::uint32_t, CpuidRegisters> cpuid = {};
+    const char* quote_service = nullptr;  ///< of /etc/tdx-attest.conf
 };
 
 void device(ScriptedSystem& system, const std::string& path, int error, bool is_device) {
@@ -54,6 +55,14 @@ Detection look(const Shown& shown) {
     }
     system.on_open("/dev/tdx-guest", shown.out_of_tree);
     system.on_open("/dev/tdx-attest", ENOENT);
+    // The file is looked for where its answer counts.
+    const bool is_device_used =
+        shown.tdx == 0 && shown.sev != 0 && shown.reports != 0 && shown.is_device;
+    if (is_device_used && shown.quote_service != nullptr) {
+        system.on_file("/etc/tdx-attest.conf", shown.quote_service);
+    } else if (is_device_used) {
+        system.on_open("/etc/tdx-attest.conf", ENOENT);
+    }
     const Cpuid cpuid = [&](std::uint32_t leaf) {
         const auto it = shown.cpuid.find(leaf);
         return it == shown.cpuid.end() ? CpuidRegisters{} : it->second;
@@ -156,6 +165,16 @@ TEST_CASE("detect: each kind of machine is what it is", "[platform][detect]") {
     CHECK(interface_name(found.use) == interface_name(row.use));
     CHECK_THAT(found.why, ContainsSubstring(row.why));
     CHECK(found.contradictory == (std::string_view(row.why) == "contradict"));
+}
+
+TEST_CASE("detect: the port of the quote service is known where the device needs one",
+          "[platform][detect]") {
+    CHECK(look({.tdx = 0, .quote_service = "port = 4050\n"}).quote_service_port == 4050);
+    CHECK_FALSE(look({.tdx = 0, .quote_service = "port = host\n"}).quote_service_port.has_value());
+    CHECK_FALSE(look({.tdx = 0}).quote_service_port.has_value());
+    const Detection by_configfs = look({.reports = 0, .provider = "tdx_guest\n", .tdx = 0});
+    CHECK(by_configfs.use == GuestInterface::configfs_tsm);
+    CHECK_FALSE(by_configfs.quote_service_port.has_value());
 }
 
 TEST_CASE("detect: signals that contradict are both shown", "[platform][detect]") {

@@ -86,9 +86,128 @@ TEST_CASE("tdx-guest: a TDREPORT is never given as evidence, and there are no ke
     const auto evidence = platform.collect(sample_report_data(), system.now());
     REQUIRE_ERRC(Errc::platform_unsupported, evidence);
     CHECK_THAT(evidence.error().detail, ContainsSubstring("vsock quote service"));
+    CHECK_THAT(evidence.error().detail, ContainsSubstring("/etc/tdx-attest.conf"));
     CHECK_THAT(evidence.error().detail, ContainsSubstring("configfs_tsm"));
     REQUIRE_ERRC(Errc::platform_unsupported, platform.derive_key({}, system.now()));
     CHECK(system.verify() == "");
+}
+
+namespace {
+
+constexpr const char* kCcel = "/sys/firmware/acpi/tables/data/CCEL";
+
+Bytes service_answer(const Bytes& quote) {
+    Bytes out{1, 0, 1, 0, 1, 0, 0, 0};
+    const auto put = [&](std::size_t value) {
+        for (unsigned i = 0; i < 4; ++i) out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
+    };
+    put(24 + quote.size());
+    put(0);
+    put(0);
+    put(quote.size());
+    out.insert(out.end(), quote.begin(), quote.end());
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("tdx-guest: the quote service's quote of the device's TDREPORT is the evidence",
+          "[platform][tdx_guest]") {
+    ScriptedSystem system;
+    const Bytes report = forge::tdreport({}, sample_report_data());
+    const Bytes quote = sample_tdx_quote(sample_report_data());
+    opens(system);
+    answers(system, report);
+    system.on_open(kCcel, ENOENT);
+    const Deadline deadline = system.now() + std::chrono::seconds(7);
+    Bytes sent;
+    TdxGuest platform(system, [&](ByteView message, Deadline until) -> Result<Bytes> {
+        sent = to_bytes(message);
+        CHECK(until == deadline);
+        return service_answer(quote);
+    });
+    const auto evidence = platform.collect(sample_report_data(), deadline);
+    REQUIRE_OK(evidence);
+    CHECK(evidence->tee == Tee::tdx);
+    CHECK(evidence->quote == quote);
+    CHECK(evidence->interface == "tdx_guest");
+    REQUIRE(sent.size() == 1048);
+    CHECK(std::equal(report.begin(), report.end(), sent.begin() + 24));
+    CHECK(system.verify() == "");
+}
+
+TEST_CASE("tdx-guest: what the quote service does is not taken for more than it is",
+          "[platform][tdx_guest]") {
+    struct Row {
+        const char* name;
+        std::function<Result<Bytes>()> answer;
+        Errc want;
+        const char* says;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"not reached",
+         []() -> Result<Bytes> { return fail(Errc::fetch_unreachable, "vsock://2:4050: gone"); },
+         Errc::fetch_unreachable, "gone"},
+        {"not allowed", []() -> Result<Bytes> { return fail(Errc::fetch_denied, "is not listed"); },
+         Errc::fetch_denied, "not listed"},
+        {"nothing", []() -> Result<Bytes> { return Bytes{}; }, Errc::quote_service, "major"},
+        {"the TDREPORT itself",
+         []() -> Result<Bytes> {
+             return service_answer(forge::tdreport({}, sample_report_data()));
+         },
+         Errc::quote_service, "no TDX quote"},
+        {"over other report data",
+         []() -> Result<Bytes> { return service_answer(sample_tdx_quote(ReportData{9})); },
+         Errc::platform_wrong_echo, "other report data"},
+    }));
+    INFO(row.name);
+    ScriptedSystem system;
+    opens(system);
+    answers(system, forge::tdreport({}, sample_report_data()));
+    TdxGuest platform(system, [&](ByteView, Deadline) { return row.answer(); });
+    const auto evidence = platform.collect(sample_report_data(), system.now());
+    REQUIRE_ERRC(row.want, evidence);
+    CHECK_THAT(evidence.error().detail, ContainsSubstring(row.says));
+    CHECK(system.verify() == "");
+}
+
+TEST_CASE("tdx-guest: without a TDREPORT the quote service is not asked", "[platform][tdx_guest]") {
+    ScriptedSystem system;
+    system.on_open(kDevice, ENOENT);
+    TdxGuest platform(system, [](ByteView, Deadline) -> Result<Bytes> {
+        FAIL("nothing was to be sent");
+        return Bytes{};
+    });
+    REQUIRE_ERRC(Errc::not_found, platform.collect(sample_report_data(), system.now()));
+}
+
+TEST_CASE("tdx-guest: the quote service's port is what the customary file says",
+          "[platform][tdx_guest]") {
+    struct Row {
+        std::string text;
+        std::optional<std::uint32_t> port;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"port=4050\n", 4050},
+        {"# port = 1\n  port \t=  4050  # customary\n", 4050},
+        {"other = 1\r\nport = 4050\r\n", 4050},
+        {"port = 4050\nport = 4051", 4051},
+        {"port = 4050x\n", std::nullopt},
+        {"port = -1\n", std::nullopt},
+        {"port = 0\n", std::nullopt},
+        {"port = 4294967296\n", std::nullopt},
+        {"port =\n", std::nullopt},
+        {"#port = 4050\n", std::nullopt},
+        {"sport = 4050\n", std::nullopt},
+        {"", std::nullopt},
+    }));
+    INFO(row.text);
+    ScriptedSystem system;
+    system.on_file("/etc/tdx-attest.conf", to_bytes(as_bytes(row.text)));
+    CHECK(quote_service_port(system) == row.port);
+    ScriptedSystem without;
+    without.on_open("/etc/tdx-attest.conf", ENOENT);
+    CHECK_FALSE(quote_service_port(without).has_value());
 }
 
 TEST_CASE("RTMR: extending gives the register that the formula says", "[platform][rtmr]") {
