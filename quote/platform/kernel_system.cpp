@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,6 +67,8 @@ SysResult<NodeInfo> KernelSystem::stat(int fd) {
     if (::fstat(fd, &st) != 0) return fail_sys(errno);
     return NodeInfo{S_ISCHR(st.st_mode), S_ISDIR(st.st_mode), st.st_uid};
 }
+
+SysResult<void> KernelSystem::try_lock(int fd) { return done(::flock(fd, LOCK_EX | LOCK_NB)); }
 
 SysResult<void> KernelSystem::mkdir_at(int dir, const std::string& name) {
     return done(::mkdirat(dir, name.c_str(), kFolderMode));

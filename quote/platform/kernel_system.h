@@ -15,6 +15,7 @@ class KernelSystem final : public System {
     [[nodiscard]] SysResult<void> ioctl(int fd, std::uint32_t command,
                                         std::span<std::uint8_t> block) override;
     [[nodiscard]] SysResult<NodeInfo> stat(int fd) override;
+    [[nodiscard]] SysResult<void> try_lock(int fd) override;
     [[nodiscard]] SysResult<void> mkdir_at(int dir, const std::string& name) override;
     [[nodiscard]] SysResult<void> rmdir_at(int dir, const std::string& name) override;
     [[nodiscard]] SysResult<std::vector<std::string>> list(int dir) override;

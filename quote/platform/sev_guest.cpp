@@ -44,6 +44,7 @@ constexpr std::uint32_t kPage = 4096;
 constexpr std::uint32_t kMaxCertsLen = 0x4000;  // SEV_FW_BLOB_MAX_SIZE: more is EINVAL
 constexpr std::uint32_t kVmmInvalidLen = 1, kVmmBusy = 2;
 constexpr std::uint32_t kMaxVmpl = 3;
+constexpr std::chrono::milliseconds kLockPause{100};
 constexpr const char* kVmplFile = "/sys/devices/system/cpu/sev/vmpl";
 
 template <class T>
@@ -151,6 +152,26 @@ Result<SystemFile> SevGuest::open_device() {
                             kSevGuestDevice));
 }
 
+// Two requests at a time would throttle each other, at the host's pleasure. The lock goes with the
+// open file, so a process that dies leaves none. Others than this program need not keep to it.
+Result<void> SevGuest::lock_device(const SystemFile& device, Deadline deadline) {
+    for (;;) {
+        const auto locked = system_.try_lock(device.get());
+        if (locked) return {};
+        const int error = locked.error().value;
+        if (error != EWOULDBLOCK && error != EINTR)
+            return fail(Errc::platform_failed,
+                        fmt::format("lock {}: {}", kSevGuestDevice, errno_words(error)));
+        const auto next = system_.now() + kLockPause;
+        if (next >= deadline)
+            return fail(Errc::timed_out,
+                        fmt::format("{}: another process of this machine uses it until the "
+                                    "deadline; fuser -v {} names it",
+                                    kSevGuestDevice, kSevGuestDevice));
+        system_.sleep_until(next);
+    }
+}
+
 // The firmware's own rate, and the host's, are unknown: this one is known to be taken.
 Result<void> SevGuest::wait_turn(Deadline deadline) {
     if (!last_) return {};
@@ -170,6 +191,7 @@ Result<SevGuest::Exit> SevGuest::call(std::uint32_t command, std::span<std::uint
                                       std::span<std::uint8_t> response, Deadline deadline) {
     if (is_dead_) return fail_dead();
     ATTESTD_TRY(const SystemFile device, open_device());
+    ATTESTD_CHECK(lock_device(device, deadline));
     for (;;) {
         ATTESTD_CHECK(wait_turn(deadline));
         ByteArray<kBlockLen> block{};

@@ -2,7 +2,8 @@
 //
 // The driver numbers its messages and gives its key up after a failed one, which ends all reports
 // until the machine restarts. So nothing here probes: every request is one that firmware takes, no
-// two come within two seconds, and a device that is dead is never asked again.
+// two come within two seconds, a device that is dead is never asked again, and while one process of
+// this program makes a request, the others wait (an advisory lock on the device).
 #pragma once
 
 #include <optional>
@@ -43,6 +44,7 @@ class SevGuest final : public Platform {
     struct Exit;
     struct Report;
     [[nodiscard]] Result<SystemFile> open_device();
+    [[nodiscard]] Result<void> lock_device(const SystemFile& device, Deadline deadline);
     [[nodiscard]] Result<Report> ask_report(const ReportData& report_data, std::uint32_t certs_len,
                                             Deadline deadline);
     [[nodiscard]] Result<Exit> call(std::uint32_t command, std::span<std::uint8_t> request,

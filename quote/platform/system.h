@@ -53,6 +53,9 @@ class System {
     [[nodiscard]] virtual SysResult<void> ioctl(int fd, std::uint32_t command,
                                                 std::span<std::uint8_t> block) = 0;
     [[nodiscard]] virtual SysResult<NodeInfo> stat(int fd) = 0;
+    /// flock(2), exclusive, until the file is closed; EWOULDBLOCK when another open file has it. A
+    /// stand-in has it for itself.
+    [[nodiscard]] virtual SysResult<void> try_lock(int /*fd*/) { return {}; }
 
     [[nodiscard]] virtual SysResult<void> mkdir_at(int dir, const std::string& name) = 0;
     [[nodiscard]] virtual SysResult<void> rmdir_at(int dir, const std::string& name) = 0;

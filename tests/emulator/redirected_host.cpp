@@ -36,6 +36,7 @@ class RedirectedSystem final : public System {
         if (info) info->is_character_device = !info->is_directory;
         return info;
     }
+    SysResult<void> try_lock(int fd) override { return kernel_.try_lock(fd); }
     SysResult<void> mkdir_at(int dir, const std::string& name) override {
         return kernel_.mkdir_at(dir, name);
     }

@@ -116,6 +116,13 @@ SysResult<NodeInfo> ScriptedSystem::stat(int fd) {
     return step->node;
 }
 
+SysResult<void> ScriptedSystem::try_lock(int fd) {
+    if (!files_.contains(fd)) complaint_ = "what is not open is locked";
+    if (locked_ == 0) return {};
+    --locked_;
+    return fail_sys(lock_error_);
+}
+
 SysResult<void> ScriptedSystem::mkdir_at(int dir, const std::string& name) {
     made_.push_back(name);
     const auto step = next("mkdir", path_of(dir) + '/' + name);

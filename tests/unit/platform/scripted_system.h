@@ -5,6 +5,7 @@
 // stands still but for what steps take and sleeps ask for.
 #pragma once
 
+#include <cerrno>
 #include <deque>
 #include <functional>
 #include <map>
@@ -51,6 +52,11 @@ class ScriptedSystem final : public System {
     /// The open folder or file of this name at present (the last part of its path).
     [[nodiscard]] const std::vector<std::string>& made_names() const noexcept { return made_; }
     [[nodiscard]] std::chrono::milliseconds slept() const noexcept { return slept_; }
+    /// How often the lock is another process's, from now on.
+    void set_locked(unsigned times, int error = EWOULDBLOCK) noexcept {
+        locked_ = times;
+        lock_error_ = error;
+    }
     void set_uid(std::uint32_t uid) noexcept { uid_ = uid; }
 
     [[nodiscard]] SysResult<int> open(const std::string& path, int flags) override;
@@ -60,6 +66,7 @@ class ScriptedSystem final : public System {
     [[nodiscard]] SysResult<std::size_t> write(int fd, ByteView bytes) override;
     [[nodiscard]] SysResult<void> ioctl(int fd, std::uint32_t command, Block block) override;
     [[nodiscard]] SysResult<NodeInfo> stat(int fd) override;
+    [[nodiscard]] SysResult<void> try_lock(int fd) override;
     [[nodiscard]] SysResult<void> mkdir_at(int dir, const std::string& name) override;
     [[nodiscard]] SysResult<void> rmdir_at(int dir, const std::string& name) override;
     [[nodiscard]] SysResult<std::vector<std::string>> list(int dir) override;
@@ -79,6 +86,8 @@ class ScriptedSystem final : public System {
     std::string complaint_;
     int next_fd_ = 100;
     std::uint32_t uid_ = 0;
+    unsigned locked_ = 0;
+    int lock_error_ = 0;
     Clock::time_point now_ = Clock::time_point(std::chrono::hours(1));
     std::chrono::milliseconds slept_{0};
 };

@@ -384,4 +384,40 @@ TEST_CASE("sev-guest: a key of zeros, and one that the firmware refused, are non
     CHECK_THAT(key.error().detail, ContainsSubstring(row.says));
 }
 
+TEST_CASE("sev-guest: while another process has the device it is waited for, and asked once",
+          "[platform][sev_guest]") {
+    Device device;
+    device.no_vmpl();
+    device.opens();
+    device.ioctl(0, {});
+    device.system.set_locked(7);
+    REQUIRE_OK(device.collect());
+    CHECK(device.system.slept() == 700ms);
+    CHECK(device.system.verify() == "");
+}
+
+TEST_CASE("sev-guest: a device that stays another process's costs the deadline and no request",
+          "[platform][sev_guest]") {
+    Device device;
+    device.no_vmpl();
+    device.opens();
+    device.system.set_locked(1000);
+    const auto refused = device.collect(5s);
+    REQUIRE_ERRC(Errc::timed_out, refused);
+    CHECK_THAT(refused.error().detail, ContainsSubstring("another process"));
+    CHECK(device.system.slept() < 5s);
+    CHECK(device.system.verify() == "");
+}
+
+TEST_CASE("sev-guest: a lock that fails otherwise is no lock", "[platform][sev_guest]") {
+    Device device;
+    device.no_vmpl();
+    device.opens();
+    device.system.set_locked(1, ENOLCK);
+    const auto refused = device.collect();
+    REQUIRE_ERRC(Errc::platform_failed, refused);
+    CHECK_THAT(refused.error().detail, ContainsSubstring("lock /dev/sev-guest: ENOLCK"));
+    CHECK(device.system.verify() == "");
+}
+
 }  // namespace attestd::test

@@ -117,4 +117,21 @@ TEST_CASE("scripted system: time passes by steps and sleeps alone", "[platform]"
     CHECK(system.slept() == 3s);
 }
 
+TEST_CASE("system: one open file at a time has the lock, until it is closed", "[platform]") {
+    const TempDir dir;
+    dir.write("device", std::string_view("x"));
+    KernelSystem system;
+    const std::string path = (dir / "device").string();
+    auto first = open_file(system, path, O_RDWR);
+    const auto second = open_file(system, path, O_RDWR);
+    REQUIRE(first);
+    REQUIRE(second);
+    CHECK(system.try_lock(first->get()));
+    const auto busy = system.try_lock(second->get());
+    REQUIRE_FALSE(busy);
+    CHECK(busy.error() == Errno{EWOULDBLOCK});
+    first->reset();
+    CHECK(system.try_lock(second->get()));
+}
+
 }  // namespace attestd::test
