@@ -36,20 +36,19 @@ def test_pid_reuse():
 def pid_reuse_inside():
     with identity_rig.by_uid() as r:
         r.stop_daemon_for_now()
-        caller = r.connected(ALICE)
-        pid = caller.pid
-        caller.good("orphan")  # a child of the caller's goes on with the connection
-        caller.child.wait()
-        trusted = run_with_pid(r, pid)
-        # Who asks for the number's program, or for the uid, believes in the trusted one.
-        assert identity_rig.exe_of(pid) == str(r.trusted), identity_rig.exe_of(pid)
-        assert os.stat(f"/proc/{pid}").st_uid == ALICE
-        r.let_daemon_go_on()
-        answer = caller.do("get app/secret")
-        assert answer == "gone" or is_refused(answer, 403, "caller.exited"), answer
-        record = r.recorded(decision="deny", pid=pid)
-        assert record["reason"] == "caller.exited", record
-        trusted.__exit__()
+        with r.connected(ALICE) as caller:
+            pid = caller.pid
+            caller.good("orphan")  # a child of the caller's goes on with the connection
+            caller.child.wait()
+            with run_with_pid(r, pid) as trusted:
+                # Who asks for the number's program, or for the uid, believes in the trusted one.
+                assert trusted.pid == pid and identity_rig.exe_of(pid) == str(r.trusted)
+                assert os.stat(f"/proc/{pid}").st_uid == ALICE
+                r.let_daemon_go_on()
+                answer = caller.do("get app/secret")
+                assert answer == "gone" or is_refused(answer, 403, "caller.exited"), answer
+                record = r.recorded(decision="deny", pid=pid)
+                assert record["reason"] == "caller.exited", record
 
 
 def run_with_pid(r, pid):
@@ -66,13 +65,13 @@ def run_with_pid(r, pid):
 def test_peer_exits_while_connected():
     """attack 1: a connection that was inherited ends with the process that made it"""
     with identity_rig.by_uid() as r:
-        caller = r.connected(ALICE)
-        assert is_given(caller.do("get app/secret"))
-        caller.good("orphan")
-        caller.child.wait()
-        answer = rig.wait_until("attestd has seen the exit", lambda: caller.do("get app/secret"))
-        assert answer == "gone" or is_refused(answer, 403, "caller.exited") or \
-            is_refused(answer, 403, "caller.writer-mismatch"), answer
+        with r.connected(ALICE) as caller:
+            assert is_given(caller.do("get app/secret"))
+            caller.good("orphan")
+            caller.child.wait()
+            answer = rig.wait_until("attestd has seen the exit", lambda: caller.do("get app/secret"))
+            assert answer == "gone" or is_refused(answer, 403, "caller.exited") or \
+                is_refused(answer, 403, "caller.writer-mismatch"), answer
 
 
 # --- 2: another program in the process
@@ -82,12 +81,12 @@ def test_exec_before_accept():
     """attack 2: the trusted program in the process that connected does not let its child ask"""
     with identity_rig.by_uid() as r:
         r.stop_daemon_for_now()
-        caller = r.connected(ALICE)
-        caller.good(f"leave {r.trusted}")  # the parent becomes the trusted program, the child keeps the connection
-        rig.wait_until("the trusted program runs", lambda: identity_rig.exe_of(caller.pid) == str(r.trusted))
-        r.let_daemon_go_on()
-        answer = caller.do("get app/secret")
-        assert is_refused(answer, 403, "caller.writer-mismatch"), answer
+        with r.connected(ALICE) as caller:
+            caller.good(f"leave {r.trusted}")  # the parent becomes the trusted program, the child keeps the connection
+            rig.wait_until("the trusted program runs", lambda: identity_rig.exe_of(caller.pid) == str(r.trusted))
+            r.let_daemon_go_on()
+            answer = caller.do("get app/secret")
+            assert is_refused(answer, 403, "caller.writer-mismatch"), answer
 
 
 # --- 4: names of control groups

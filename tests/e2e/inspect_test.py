@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,14 +26,14 @@ def test_exec_before_accept_with_digest():
     """attack 2: nor where the rule asks for the trusted program's digest, which a simpler look would have found"""
     with identity_rig.by_digest() as r:
         r.stop_daemon_for_now()
-        caller = r.connected(ALICE)
-        caller.good(f"leave {r.trusted}")
-        rig.wait_until("the trusted program runs", lambda: identity_rig.exe_of(caller.pid) == str(r.trusted))
-        seen = identity_rig.sha256_of(pathlib.Path(f"/proc/{caller.pid}/exe"))
-        assert seen == identity_rig.sha256_of(r.trusted)  # what is looked at when the connection is accepted
-        r.let_daemon_go_on()
-        answer = caller.do("get app/secret")
-        assert is_refused(answer, 403, "caller.writer-mismatch"), answer
+        with r.connected(ALICE) as caller:
+            caller.good(f"leave {r.trusted}")
+            rig.wait_until("the trusted program runs", lambda: identity_rig.exe_of(caller.pid) == str(r.trusted))
+            seen = identity_rig.sha256_of(pathlib.Path(f"/proc/{caller.pid}/exe"))
+            assert seen == identity_rig.sha256_of(r.trusted)  # what is looked at when the connection is accepted
+            r.let_daemon_go_on()
+            answer = caller.do("get app/secret")
+            assert is_refused(answer, 403, "caller.writer-mismatch"), answer
 
 
 def test_inspector_must_be_there():
@@ -192,6 +193,60 @@ def test_replaced_on_disk():
                 assert is_refused(answer, 404, "secret.unavailable"), (name, answer)
         assert is_given(r.ask_as(ALICE, "app", program))
         assert is_given(r.ask_as(ALICE, "path", program))
+
+
+class HostileFiles:
+    """a mounted folder with one executable, whose content a process of ours makes up"""
+
+    def __init__(self, r, content):
+        program = r.build / "tests/emulator/attestd-hostile-fs"
+        if not program.exists() or not os.path.exists("/dev/fuse"):
+            raise tap.Skip("FUSE is not to be had here")
+        self.folder = r.folder / "mounted"
+        self.folder.mkdir(mode=0o755)
+        self.server = rig.Process(r.new_log("hostile-fs"), [program, self.folder, content])
+        rig.wait_until("the files are mounted", lambda: os.path.ismount(self.folder) or not self.server.running())
+        assert self.server.running(), self.server.output
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.server.child.kill()
+        self.server.child.wait()
+        subprocess.run(["umount", "--lazy", str(self.folder)], capture_output=True)
+
+    def fall_silent(self):
+        self.server.child.send_signal(signal.SIGUSR1)
+
+
+def test_content_made_up():
+    """attack 9: an executable whose content its owner makes up at each read gives no digest"""
+    with identity_rig.by_digest() as r, HostileFiles(r, r.trusted) as files:
+        with r.caller(ALICE, files.folder / "app") as caller:
+            seen = identity_rig.sha256_of(pathlib.Path(f"/proc/{caller.pid}/exe"))
+            assert seen == identity_rig.sha256_of(r.trusted)  # whoever reads it is satisfied
+            caller.good(f"connect {r.socket('app')}")
+            answer = caller.do("get app/secret")
+            assert is_refused(answer, 404, "secret.unavailable"), answer
+        assert r.recorded(exe_refused="user-storage")["reason"] == "caller.executable"
+
+
+def test_storage_that_never_answers():
+    """an executable on storage that never answers costs its own user's inspections and nobody else's"""
+    def workloads(r):
+        return {name: {"match": [{"uid": uid, "exe_sha256": identity_rig.sha256_of(r.trusted)}]}
+                for name, uid in (("app", ALICE), ("other", MALLORY))}
+    with identity_rig.inspected(workloads) as r, HostileFiles(r, r.trusted) as files:
+        with r.caller(ALICE, files.folder / "app") as stuck:
+            files.fall_silent()
+            stuck.good(f"connect {r.socket('app')}")
+            stuck.good("send app/secret")
+            for _ in range(3):
+                assert is_given(r.ask_as(MALLORY, "other", r.trusted))
+            answer = stuck.do("recv")
+            assert is_refused(answer, 503, "caller.inspect"), answer
+            assert is_given(r.ask_as(MALLORY, "other", r.trusted))
 
 
 def test_mounted_over():
