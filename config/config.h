@@ -146,6 +146,9 @@ enum class AuditSync : std::uint8_t {
 struct AuditConfig {
     std::filesystem::path path;
     AuditSync sync = AuditSync::batched;
+    std::uint32_t max_len = 64U << 20;  ///< bytes after which a file is set aside; 0: never
+    std::uint32_t keep = 0;             ///< files set aside that are kept; 0: all
+    bool journal = false;               ///< each record goes to systemd's journal too
 
     friend bool operator==(const AuditConfig&, const AuditConfig&) = default;
 };
@@ -158,6 +161,7 @@ struct RateLimit {
 
 /// Bounds on what callers can take (spec/workload-identity.md section 8).
 struct Limits {
+    std::uint32_t backlog = 128;  ///< of each listener: connections that wait to be accepted
     std::uint32_t connections = 1024;
     std::uint32_t connections_per_uid = 64;
     Millis request_timeout = std::chrono::seconds(5);
@@ -176,9 +180,14 @@ struct IdentityConfig {
     bool allow_weak = false;                 ///< run on a kernel without pidfd
     std::optional<bool> require_peer_pidfd;  ///< not given: when the kernel has it
     bool allow_traced = false;
+    /// How old the last look at what stands in /proc alone may be when a secret leaves: a tracer,
+    /// and the cgroup where no rule looks at it and the kernel gives it no number. 0: look anew.
+    Millis trace_recheck = std::chrono::milliseconds(100);
     bool allow_inherited_connection = false;  ///< the writer may be another process than the peer
     std::filesystem::path inspect_socket;     ///< of attestd-inspect; empty: there is none
     std::vector<ContainerPattern> container_patterns;  ///< beside those that are known
+    /// No key of its own: some workload's rule looks at a fact that the cgroup gives.
+    bool cgroup_matters = true;
 };
 
 /// What stands between the host, which can write the disk, and this configuration.

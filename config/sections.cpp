@@ -236,7 +236,9 @@ Result<void> load_sources(const MaybeValue& value, LoadContext& context, Config&
 }
 
 Result<AuditConfig> load_audit(const MaybeValue& value, const std::filesystem::path& state_dir) {
-    AuditConfig audit{state_dir / "audit.jsonl", AuditSync::batched};
+    constexpr std::uint32_t kMinFileLen = 65536;  // a record may have a sixteenth of it
+    AuditConfig audit;
+    audit.path = state_dir / "audit.jsonl";
     if (!value) return audit;
     ATTESTD_TRY(JsonObject members, value->object());
     ATTESTD_TRY(audit.path, path_or(members, "path", audit.path));
@@ -247,6 +249,14 @@ Result<AuditConfig> load_audit(const MaybeValue& value, const std::filesystem::p
         }
         audit.sync = text == "each" ? AuditSync::each : AuditSync::batched;
     }
+    if (const auto max_len = members.optional("max_size")) {
+        ATTESTD_TRY(const std::int64_t len, max_len->integer(0, UINT32_MAX));
+        if (len != 0 && len < kMinFileLen)
+            return max_len->fail_here(Errc::bad_value, "0, or at least 65536 bytes, is expected");
+        audit.max_len = static_cast<std::uint32_t>(len);
+    }
+    ATTESTD_TRY(audit.keep, number_or(members, "keep", audit.keep, 0, 65536));
+    ATTESTD_TRY(audit.journal, bool_or(members, "journal", audit.journal));
     ATTESTD_CHECK(members.finish());
     return audit;
 }
@@ -259,6 +269,7 @@ Result<Limits> load_limits(const MaybeValue& value) {
     Limits out;
     if (!value) return out;
     ATTESTD_TRY(JsonObject in, value->object());
+    ATTESTD_TRY(out.backlog, number_or(in, "backlog", out.backlog, 1, kMaxCount));
     ATTESTD_TRY(out.connections, number_or(in, "connections", out.connections, 1, kMaxCount));
     ATTESTD_TRY(out.connections_per_uid,
                 number_or(in, "connections_per_uid", out.connections_per_uid, 1, kMaxCount));
@@ -287,6 +298,8 @@ Result<IdentityConfig> load_identity(const MaybeValue& value) {
         ATTESTD_TRY(out.require_peer_pidfd, required->boolean());
     }
     ATTESTD_TRY(out.allow_traced, bool_or(in, "allow_traced", out.allow_traced));
+    ATTESTD_TRY(out.trace_recheck,
+                duration_or(in, "trace_recheck", out.trace_recheck, /*min=*/Millis(0)));
     ATTESTD_TRY(out.allow_inherited_connection,
                 bool_or(in, "allow_inherited_connection", out.allow_inherited_connection));
     ATTESTD_TRY(out.inspect_socket, path_or(in, "inspect_socket", out.inspect_socket));

@@ -255,6 +255,14 @@ Result<Workload> load_workload(const std::string& id, const JsonValue& value, Lo
     return out;
 }
 
+// Every fact that comes from the cgroup stands here: what is not named is not looked at again
+// before each release (Peer::recheck).
+bool looks_at_cgroup(const Workload& workload) {
+    return std::any_of(workload.match.begin(), workload.match.end(), [](const MatchItem& item) {
+        return item.unit || item.slice || item.container_id || item.pod_uid;
+    });
+}
+
 }  // namespace
 
 bool UnitPattern::matches(std::string_view unit) const noexcept {
@@ -271,11 +279,14 @@ bool Config::needs_inspection() const noexcept {
 }
 
 Result<void> load_workloads(const MaybeValue& value, LoadContext& context, Config& config) {
+    config.identity.cgroup_matters = false;
     if (!value) return {};
     ATTESTD_TRY(JsonObject workloads, value->object());
     for (const auto& [id, workload] : workloads.rest()) {  // in the order of their ids
         ATTESTD_TRY(config.workloads.emplace_back(), load_workload(id, workload, context, config));
     }
+    config.identity.cgroup_matters =
+        std::any_of(config.workloads.begin(), config.workloads.end(), looks_at_cgroup);
     return {};
 }
 

@@ -69,6 +69,11 @@ TEST_CASE("config: the least that loads has the documented defaults", "[config]"
     CHECK(config->audit.sync == AuditSync::batched);
     CHECK(config->config_binding == ConfigBinding::none);
     CHECK_FALSE(config->is_test_setup());
+    CHECK(config->audit.max_len == 64U << 20);
+    CHECK(config->audit.keep == 0);
+    CHECK_FALSE(config->audit.journal);
+    CHECK(config->identity.trace_recheck == std::chrono::milliseconds(100));
+    CHECK(config->limits.backlog == 128);
     CHECK(config->limits.connections == 1024);
     CHECK(config->limits.connections_per_uid == 64);
     CHECK_FALSE(config->identity.require_peer_pidfd.has_value());
@@ -77,6 +82,31 @@ TEST_CASE("config: the least that loads has the documented defaults", "[config]"
     CHECK(config->listeners[0].mode == 0660);
     CHECK(config->listeners[1].kind == ListenerKind::admin);
     CHECK(config->listeners[1].mode == 0600);
+}
+
+TEST_CASE("config: callers' cgroups matter as soon as one rule looks at them", "[config]") {
+    const Setup setup;
+    const auto with_rule = [&](const std::string& rule) {
+        return setup.load_with(R"("workloads": {"a": {"match": [{"uid": 1}]}, "b": {"match": [{)" +
+                               rule + "}]}},");
+    };
+    for (const char* rule : {R"("unit": "a.service")", R"("uid": 2, "slice": "a.slice")",
+                             R"("pod_uid": "p")"}) {
+        INFO(rule);
+        const auto config = with_rule(rule);
+        REQUIRE_OK(config);
+        CHECK(config->identity.cgroup_matters);
+    }
+    const auto without = with_rule(R"("uid": 2, "gid": 3)");
+    REQUIRE_OK(without);
+    CHECK_FALSE(without->identity.cgroup_matters);
+}
+
+TEST_CASE("config: looking for a tracer before each release is 0ms", "[config]") {
+    const Setup setup;
+    const auto config = setup.load_with(R"("identity": {"trace_recheck": "0ms"},)");
+    REQUIRE_OK(config);
+    CHECK(config->identity.trace_recheck == Millis(0));
 }
 
 TEST_CASE("config: comments and $schema are for people and editors", "[config]") {
@@ -134,6 +164,8 @@ TEST_CASE("config: every error names file, line and what was expected", "[config
          "an id is"},
         {"audit sync", R"("audit": {"sync": "never"},)", Errc::bad_value,
          "\"batched\" or \"each\""},
+        {"a small audit file", R"("audit": {"max_size": 1000},)", Errc::bad_value,
+         "at least 65536 bytes"},
         {"duration", R"("limits": {"idle_timeout": "30"},)", Errc::bad_encoding,
          "limits.idle_timeout: a duration"},
         {"zero duration", R"("limits": {"idle_timeout": "0s"},)", Errc::bad_value, "at least"},
