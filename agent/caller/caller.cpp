@@ -37,11 +37,18 @@ Result<Peer> Peer::identify(const Kernel& kernel, int socket, std::string listen
     ATTESTD_CHECK(peer.check_alive());
     ATTESTD_TRY(caller.groups, kernel.peer_groups(socket));
     ATTESTD_TRY(caller.label, kernel.peer_label(socket));
+    peer.looked_ = BootClock::now();
+    // Before its text: when it moves in between, the number is the old one and no re-check passes.
+    if (peer.pidfd_ && kernel.has_pidfd_info()) {
+        ATTESTD_TRY(peer.info_, kernel.pidfd_info(peer.pidfd_));
+    }
     ATTESTD_CHECK(peer.check_status(rules));
     ATTESTD_TRY(caller.start_time, peer.read_start_time());
     ATTESTD_TRY(peer.cgroup_text_, kernel.read_proc(peer.cgroup_, scratch()));
-    // All of it was read while the process existed, so its number was never another's meanwhile.
-    ATTESTD_CHECK(peer.recheck(rules));
+    // All of it was read while the process existed, so its number was never another's meanwhile:
+    // with a pidfd of the peer that is certain, else a second sample narrows the window.
+    if (caller.weak_pid) ATTESTD_CHECK(peer.recheck(rules));
+    ATTESTD_CHECK(peer.check_alive());
     ATTESTD_TRY(caller.cgroup, parse_cgroup(peer.cgroup_text_, rules.container_patterns));
     ATTESTD_CHECK(peer.check_owners());
     caller.pidfd_inode = kernel.pidfd_inode(peer.pidfd_);
@@ -75,18 +82,32 @@ Result<void> Peer::check_alive() const {
     return fail(Errc::peer_exited, "the process that connected is gone");
 }
 
+Result<void> Peer::check_owner(uid_t uid, gid_t gid) const {
+    if (uid == caller_.peer.uid && gid == caller_.peer.gid) return {};
+    return fail(Errc::peer_changed,
+                fmt::format("connected as {}:{}, is now {}:{}", caller_.peer.uid, caller_.peer.gid,
+                            uid, gid));
+}
+
 Result<void> Peer::check_status(const IdentityConfig& rules) const {
     ATTESTD_TRY(const auto text, kernel_->read_proc(status_, scratch()));
     ATTESTD_TRY(const ProcStatus status, parse_proc_status(text));
-    if (status.uid != caller_.peer.uid || status.gid != caller_.peer.gid) {
-        return fail(Errc::peer_changed,
-                    fmt::format("connected as {}:{}, is now {}:{}", caller_.peer.uid,
-                                caller_.peer.gid, status.uid, status.gid));
-    }
+    ATTESTD_CHECK(check_owner(status.uid, status.gid));
     if (status.tracer_pid != 0 && !rules.allow_traced) {
         return fail(Errc::peer_traced, fmt::format("traced by pid {}", status.tracer_pid));
     }
     return {};
+}
+
+Result<void> Peer::check_cgroup() const {
+    ATTESTD_TRY(const auto text, kernel_->read_proc(cgroup_, scratch()));
+    if (text == cgroup_text_) return {};
+    return fail(Errc::peer_changed, "the process moved to another cgroup");
+}
+
+// The kernel numbers cgroups of the unified hierarchy; names of the hybrid one are in /proc alone.
+bool Peer::is_in_numbered_cgroup() const noexcept {
+    return info_.cgroup != 0 && caller_.cgroup.hierarchy == "unified";
 }
 
 Result<std::uint64_t> Peer::read_start_time() const {
@@ -108,10 +129,25 @@ Result<void> Peer::check_owners() const {
 
 Result<void> Peer::recheck(const IdentityConfig& rules) const {
     ATTESTD_CHECK(check_alive());
+    ATTESTD_CHECK(recheck_facts(rules, BootClock::now()));
+    return check_alive();
+}
+
+// Who attaches a tracer right after a look has what the process has, however often one looks: so
+// that one look serves for a moment. Uid, gid and every fact that a rule rests on do not wait.
+Result<void> Peer::recheck_facts(const IdentityConfig& rules, BootTime now) const {
+    const bool has_info = pidfd_ && kernel_->has_pidfd_info();
+    const bool is_due = !has_info || now - looked_ >= rules.trace_recheck;
+    if (has_info) {
+        ATTESTD_TRY(const PidfdInfo info, kernel_->pidfd_info(pidfd_));
+        ATTESTD_CHECK(check_owner(info.uid, info.gid));
+        if (is_in_numbered_cgroup() && info.cgroup != info_.cgroup)
+            return fail(Errc::peer_changed, "the process moved to another cgroup");
+    }
+    if (is_due || (rules.cgroup_matters && !is_in_numbered_cgroup()))
+        ATTESTD_CHECK(check_cgroup());
+    if (!is_due) return {};
     ATTESTD_CHECK(check_status(rules));
-    ATTESTD_TRY(const auto cgroup, kernel_->read_proc(cgroup_, scratch()));
-    if (cgroup != cgroup_text_)
-        return fail(Errc::peer_changed, "the process moved to another cgroup");
     // A pidfd of the peer proves by itself that this is still the process; without one the start
     // time narrows the window.
     if (caller_.weak_pid) {
@@ -119,7 +155,8 @@ Result<void> Peer::recheck(const IdentityConfig& rules) const {
         if (start_time != caller_.start_time)
             return fail(Errc::peer_changed, "the start time changed");
     }
-    return check_alive();
+    looked_ = now;
+    return {};
 }
 
 Result<void> Peer::check_writer(const PeerCredentials& writer, const IdentityConfig& rules) const {

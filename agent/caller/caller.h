@@ -14,6 +14,7 @@
 #include "agent/caller/kernel.h"
 #include "agent/caller/proc.h"
 #include "agent/inspect/message.h"
+#include "agent/clock.h"
 #include "config/config.h"
 
 namespace attestd {
@@ -48,8 +49,12 @@ class Peer final {
     [[nodiscard]] static Result<Peer> identify(const Kernel& kernel, int socket,
                                                std::string listener, const IdentityConfig& rules);
 
-    /// Steps 4 to 7 again, before each release.
+    /// Steps 4 to 7 again, before each release. What stands in /proc alone is not looked at when
+    /// the last look is younger than `rules.trace_recheck`.
     [[nodiscard]] Result<void> recheck(const IdentityConfig& rules) const;
+    /// The same but for step 6: nothing of it holds before the pidfd was seen to be silent
+    /// afterwards.
+    [[nodiscard]] Result<void> recheck_facts(const IdentityConfig& rules, BootTime now) const;
 
     /// Step 10: the process that wrote is the one that connected. Errc::writer_mismatch.
     [[nodiscard]] Result<void> check_writer(const PeerCredentials& writer,
@@ -66,7 +71,10 @@ class Peer final {
     explicit Peer(const Kernel& kernel) : kernel_(&kernel) {}
     [[nodiscard]] Result<void> open_process(int socket, const IdentityConfig& rules);
     [[nodiscard]] Result<void> check_alive() const;
+    [[nodiscard]] Result<void> check_owner(uid_t uid, gid_t gid) const;
     [[nodiscard]] Result<void> check_status(const IdentityConfig& rules) const;
+    [[nodiscard]] Result<void> check_cgroup() const;
+    [[nodiscard]] bool is_in_numbered_cgroup() const noexcept;
     [[nodiscard]] Result<std::uint64_t> read_start_time() const;
     [[nodiscard]] Result<void> check_owners() const;
 
@@ -74,6 +82,8 @@ class Peer final {
     Caller caller_;
     Fd pidfd_, status_, cgroup_, stat_;
     std::string cgroup_text_;  // as identified: the same bytes mean the same place
+    PidfdInfo info_{};         // as identified, where the kernel has it
+    mutable BootTime looked_;  // when /proc was last read; no fact of the caller
 };
 
 /// Whether one of the workload's rules matches. A caller with uid 0 matches only by allow_root.

@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,6 +26,16 @@
 namespace attestd {
 namespace {
 
+// <linux/pidfd.h> of Linux 6.13; the first 64 bytes are what every kernel that has the call knows.
+struct PidfdInfoRequest {
+    std::uint64_t mask, cgroup;
+    std::uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+    std::int32_t exit_code;
+};
+static_assert(sizeof(PidfdInfoRequest) == 64);
+constexpr unsigned long kPidfdGetInfo = _IOWR(0xff, 11, PidfdInfoRequest);
+constexpr std::uint64_t kInfoOfOwner = 2, kInfoOfCgroup = 4;
+
 constexpr long kPidfsMagic = 0x50494446;
 constexpr std::size_t kMaxGroups = 65536;  // NGROUPS_MAX
 constexpr std::size_t kMaxLabelLen = 4096;
@@ -44,6 +54,20 @@ bool has_peer_pidfd() {
 bool has_pidfd_open() {
     const Fd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
     return static_cast<bool>(self);
+}
+
+// The error number; 0 when the kernel told both owner and cgroup.
+int ask_pidfd(int pidfd, PidfdInfoRequest& info) {
+    constexpr std::uint64_t kWanted = kInfoOfOwner | kInfoOfCgroup;
+    info.mask = kWanted;
+    if (::ioctl(pidfd, kPidfdGetInfo, &info) != 0) return errno;
+    return (info.mask & kWanted) == kWanted ? 0 : ESRCH;
+}
+
+bool probe_pidfd_info() {
+    const Fd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+    PidfdInfoRequest info{};
+    return self && ask_pidfd(self.get(), info) == 0 && info.euid == ::geteuid();
 }
 
 // Descriptors of reaped peers came with 6.16; there is no way to try without a child.
@@ -87,7 +111,10 @@ tl::unexpected<Error> fail_proc(int error, std::string_view what) {
 
 class RunningKernel final : public Kernel {
  public:
-    RunningKernel() : level_(probe_level()), overflow_uid_(probe_user_namespace()) {}
+    RunningKernel()
+        : level_(probe_level()),
+          overflow_uid_(probe_user_namespace()),
+          pidfd_info_(probe_pidfd_info()) {}
 
     IdentityLevel level() const override { return level_; }
     bool has_overflow_uid() const override { return overflow_uid_; }
@@ -152,6 +179,24 @@ class RunningKernel final : public Kernel {
         return n != 0;  // readable, broken, or poll itself failed: none of them says that it lives
     }
 
+    void look_for_exits(std::span<pollfd> pidfds) const override {
+        int n = 0;
+        do {
+            n = ::poll(pidfds.data(), pidfds.size(), 0);
+        } while (n < 0 && errno == EINTR);
+        if (n >= 0) return;
+        for (pollfd& one : pidfds) one.revents = POLLERR;  // not known to live
+    }
+
+    bool has_pidfd_info() const override { return pidfd_info_; }
+
+    Result<PidfdInfo> pidfd_info(const Fd& pidfd) const override {
+        PidfdInfoRequest info{};
+        if (const int error = ask_pidfd(pidfd.get(), info); error != 0)
+            return fail_proc(error, "PIDFD_GET_INFO");
+        return PidfdInfo{info.euid, info.egid, info.cgroup};
+    }
+
     std::uint64_t pidfd_inode(const Fd& pidfd) const override {
         struct statfs fs {};
         struct stat st {};
@@ -196,6 +241,7 @@ class RunningKernel final : public Kernel {
  private:
     IdentityLevel level_;
     bool overflow_uid_;
+    bool pidfd_info_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 // than Linux 5.3 is probed: the same binary runs on 5.15 and uses more where there is more.
 #pragma once
 
+#include <poll.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -34,6 +35,13 @@ struct PeerCredentials {
     friend bool operator==(const PeerCredentials&, const PeerCredentials&) = default;
 };
 
+/// What PIDFD_GET_INFO says of a process, as of the call.
+struct PidfdInfo {
+    uid_t uid;  ///< effective
+    gid_t gid;
+    std::uint64_t cgroup;  ///< number of its cgroup in the unified hierarchy; never used twice
+};
+
 class Kernel {
  public:
     virtual ~Kernel() = default;
@@ -54,6 +62,13 @@ class Kernel {
 
     /// A process that has exited, reaped or not. False without a pidfd.
     [[nodiscard]] virtual bool has_exited(const Fd& pidfd) const = 0;
+    /// The same of many at once, as poll(2) says it: `revents` of those that live are 0.
+    virtual void look_for_exits(std::span<pollfd> pidfds) const = 0;
+    /// Whether pidfd_info() works (Linux 6.13).
+    [[nodiscard]] virtual bool has_pidfd_info() const = 0;
+    /// Says nothing about life: a process that has exited and is not reaped still has all of it.
+    /// Errc::peer_exited once it is reaped.
+    [[nodiscard]] virtual Result<PidfdInfo> pidfd_info(const Fd& pidfd) const = 0;
     /// The pidfd's inode, which no other process ever has again; 0 where pidfds have none
     /// (before 6.9).
     [[nodiscard]] virtual std::uint64_t pidfd_inode(const Fd& pidfd) const = 0;

@@ -25,6 +25,7 @@ class FakeKernel final : public Kernel {
     mutable int looks_until_exit = 1 << 20;
     uid_t owner = 0;
     bool overflow = false;
+    std::optional<PidfdInfo> info;  // none: a kernel before 6.13
     TempDir proc;
 
     FakeKernel() {
@@ -56,6 +57,11 @@ class FakeKernel final : public Kernel {
     Result<std::vector<gid_t>> peer_groups(int) const override { return std::vector<gid_t>{7, 8}; }
     Result<std::string> peer_label(int) const override { return std::string(); }
     bool has_exited(const Fd&) const override { return --looks_until_exit < 0; }
+    void look_for_exits(std::span<pollfd> all) const override {
+        for (pollfd& one : all) one.revents = --looks_until_exit < 0 ? POLLIN : 0;
+    }
+    bool has_pidfd_info() const override { return info.has_value(); }
+    Result<PidfdInfo> pidfd_info(const Fd&) const override { return *info; }
     std::uint64_t pidfd_inode(const Fd&) const override { return 42; }
     Result<Fd> open_proc(pid_t) const override {
         return open_file(proc.path(), O_PATH | O_DIRECTORY);
@@ -129,8 +135,6 @@ TEST_CASE("identify: what is not as it must be denies, with the reason", "[agent
          [](FakeKernel& k, IdentityConfig&) { k.looks_until_exit = 0; }},
         {"gone while it was being read", Errc::peer_exited,
          [](FakeKernel& k, IdentityConfig&) { k.looks_until_exit = 1; }},
-        {"gone at the last look", Errc::peer_exited,
-         [](FakeKernel& k, IdentityConfig&) { k.looks_until_exit = 2; }},
         {"dropped its uid after connecting", Errc::peer_changed,
          [](FakeKernel& k, IdentityConfig&) { k.peer.uid = 0; }},
         {"another gid", Errc::peer_changed, [](FakeKernel& k, IdentityConfig&) { k.peer.gid = 0; }},
@@ -164,9 +168,10 @@ TEST_CASE("identify: a traced caller is served only where configuration says so"
 
 TEST_CASE("recheck: a caller that changed after connecting is refused", "[agent][caller]") {
     FakeKernel kernel;
-    const IdentityConfig rules;
+    IdentityConfig rules;
     SECTION("at a kernel with peer pidfds") {
         const auto peer = identify(kernel);
+        REQUIRE_OK(peer);
         REQUIRE_OK(peer->recheck(rules));
         SECTION("exited") {
             kernel.looks_until_exit = 0;
@@ -186,6 +191,52 @@ TEST_CASE("recheck: a caller that changed after connecting is refused", "[agent]
         }
         SECTION("moved to another cgroup") {
             kernel.set_cgroup("0::/system.slice/b.service\n");
+            REQUIRE_ERRC(Errc::peer_changed, peer->recheck(rules));
+        }
+    }
+    SECTION("at a kernel with PIDFD_GET_INFO") {
+        kernel.info = PidfdInfo{1000, 1001, 7};
+        rules.trace_recheck = std::chrono::hours(1);
+        const auto peer = identify(kernel);
+        REQUIRE_OK(peer);
+        REQUIRE_OK(peer->recheck(rules));
+        SECTION("another uid, though /proc is not read") {
+            kernel.info->uid = 0;
+            REQUIRE_ERRC(Errc::peer_changed, peer->recheck(rules));
+        }
+        SECTION("another gid") {
+            kernel.info->gid = 0;
+            REQUIRE_ERRC(Errc::peer_changed, peer->recheck(rules));
+        }
+        SECTION("moved to another cgroup, though /proc is not read") {
+            kernel.info->cgroup = 8;
+            REQUIRE_ERRC(Errc::peer_changed, peer->recheck(rules));
+        }
+        SECTION("exited") {
+            kernel.looks_until_exit = 1;
+            REQUIRE_ERRC(Errc::peer_exited, peer->recheck(rules));
+        }
+        SECTION("traced now: seen by the next look at /proc") {
+            kernel.set_status(1000, 1001, 9);
+            REQUIRE_OK(peer->recheck(rules));
+            rules.trace_recheck = Millis(0);
+            REQUIRE_ERRC(Errc::peer_traced, peer->recheck(rules));
+        }
+    }
+    SECTION("on a hybrid of hierarchies, whose cgroups have no number") {
+        kernel.info = PidfdInfo{1000, 1001, 1};
+        kernel.set_cgroup("1:name=systemd:/system.slice/app.service\n0::/\n");
+        rules.trace_recheck = std::chrono::hours(1);
+        const auto peer = identify(kernel);
+        REQUIRE_OK(peer);
+        kernel.set_cgroup("1:name=systemd:/system.slice/b.service\n0::/\n");
+        SECTION("a rule looks at the cgroup: so does each release") {
+            REQUIRE_ERRC(Errc::peer_changed, peer->recheck(rules));
+        }
+        SECTION("no rule does: it is looked at with the tracer") {
+            rules.cgroup_matters = false;
+            REQUIRE_OK(peer->recheck(rules));
+            rules.trace_recheck = Millis(0);
             REQUIRE_ERRC(Errc::peer_changed, peer->recheck(rules));
         }
     }
@@ -256,6 +307,9 @@ TEST_CASE("the running kernel knows a child of this process, and that it has exi
     CHECK(peer->caller().peer.uid == ::geteuid());
     CHECK(peer->caller().start_time != 0);
     REQUIRE_OK(peer->recheck({}));
+    IdentityConfig each_time;
+    each_time.trace_recheck = Millis(0);
+    REQUIRE_OK(peer->recheck(each_time));
 
     write_end.reset();
     int status = -1;
