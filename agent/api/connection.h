@@ -1,16 +1,20 @@
 // Connection: one caller on one socket: requests in, answers out, until it ends or is ended.
+//
+// It is told by the poller what is ready and never waits itself. A request that is answered from
+// memory is answered within that turn of the loop; any other is handled by a coroutine, and the
+// connection reads on when that has answered.
 #pragma once
 
 #include <fmt/format.h>
 
-#include <array>
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <chrono>
 #include <memory>
 
 #include "agent/agent.h"
 #include "agent/api/connection_limits.h"
 #include "agent/api/http.h"
+#include "agent/api/poller.h"
+#include "agent/api/ready_release.h"
 #include "agent/api/wire.h"
 #include "agent/release/release.h"
 
@@ -18,25 +22,54 @@ namespace attestd {
 
 class Connection;
 
+/// What became of a request that was tried without waiting.
+enum class AtOnce : std::uint8_t {
+    no,        ///< nothing was done: handle() it
+    refused,   ///< and said so in the response
+    releasing  ///< Connection::ready() goes out once the turn's records are written
+};
+
 /// Answers requests. The connection outlives the call; the request's views are good throughout.
 class Handler {
  public:
     virtual ~Handler() = default;
     [[nodiscard]] virtual Task<Response> handle(Connection& connection, Request& request) = 0;
+    /// For a request like the last one on this connection, from memory.
+    [[nodiscard]] virtual AtOnce try_at_once(Connection& connection, const Request& request,
+                                             Response& refusal) = 0;
 };
 
-class Connection final : public std::enable_shared_from_this<Connection> {
+/// Who holds connections. Calls come from the event loop's thread.
+class ConnectionHost {
+ public:
+    [[nodiscard]] virtual Io& io() = 0;
+    [[nodiscard]] virtual Poller& poller() = 0;
+    /// Bytes of a further request are here: Connection::go_on() with the next turn.
+    virtual void has_more(Connection& connection) = 0;
+    /// Connection::finish_release() when the turn's records are written.
+    virtual void has_release(Connection& connection) = 0;
+    /// It is closed and nothing of it runs any more: to be forgotten after this turn.
+    virtual void has_ended(Connection& connection) = 0;
+
+ protected:
+    ~ConnectionHost() = default;
+};
+
+class Connection final : public std::enable_shared_from_this<Connection>, private Watcher {
  public:
     using Clock = std::chrono::steady_clock;
 
-    Connection(Agent& agent, Handler& handler, const ListenerConfig& listener, std::uint64_t id,
-               Socket socket, Peer peer);
+    Connection(Agent& agent, Handler& handler, ConnectionHost& host, const ListenerConfig& listener,
+               std::uint64_t id, Fd socket, Peer peer);
     ~Connection();
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
-    /// Serves until the connection ends. Called once, by the server, which holds the connection.
-    [[nodiscard]] Task<void> serve();
+    /// Serves from now on. Called once, by the host, which holds the connection. Errors of
+    /// Poller::add().
+    [[nodiscard]] Result<void> begin();
+    /// Looks at what was read before.
+    void go_on();
 
     /// Ends it: everything that waits returns.
     void close() noexcept;
@@ -49,46 +82,96 @@ class Connection final : public std::enable_shared_from_this<Connection> {
     [[nodiscard]] Clock::time_point deadline() const noexcept { return deadline_; }
     [[nodiscard]] Clock::time_point opened() const noexcept { return opened_; }
     [[nodiscard]] std::uint64_t num_requests() const noexcept { return num_requests_; }
-    [[nodiscard]] bool is_open() const noexcept { return wire_.is_open(); }
+    [[nodiscard]] bool is_open() const noexcept { return state_ != State::closed; }
 
     /// For routes: who asks, and a timer that close() cancels.
     [[nodiscard]] Asker asker() const noexcept { return {peer_, audit_text_, id_, request_began_}; }
-    [[nodiscard]] Timer& timer() noexcept { return timer_; }
+    [[nodiscard]] Timer& timer();
     /// The caller's workloads under the present policy. The views live as long as that.
     [[nodiscard]] const std::vector<std::string_view>& workloads();
 
+    /// The last release on this connection; none before the first.
+    [[nodiscard]] const ReadyRelease* ready() const noexcept { return ready_.get(); }
+    void set_ready(ReadyRelease ready) {
+        ready_ = std::make_unique<const ReadyRelease>(std::move(ready));
+    }
+    /// For a release in hand: the value that goes out.
+    void set_value(std::shared_ptr<const Secret> value) noexcept { value_ = std::move(value); }
+    [[nodiscard]] std::chrono::microseconds latency() const noexcept;
+    /// Sends the release in hand, or the error.
+    void finish_release(const Result<void>& recorded);
+
  private:
-    [[nodiscard]] Task<Result<void>> inspect();
-    [[nodiscard]] Task<Result<bool>> read_request(Request& request);
-    [[nodiscard]] Task<Result<bool>> read_head(Request& request);
-    [[nodiscard]] Task<Result<void>> read_body(Request& request);
-    [[nodiscard]] Task<Result<std::size_t>> receive(std::span<std::uint8_t> into);
-    [[nodiscard]] Task<bool> respond(Response response, bool keep_alive);
+    enum class State : std::uint8_t { reading, busy, writing, closed };
+    struct ExitWatcher final : Watcher {
+        explicit ExitWatcher(Connection& watched) noexcept : connection(watched) {}
+        void on_ready(std::uint32_t) override { connection.close(); }
+
+     private:
+        Connection& connection;
+    };
+
+    template <class F>
+    void guarded(F&& act) noexcept;
+    void on_ready(std::uint32_t events) override;
+    void read();
+    void process();
+    [[nodiscard]] Result<bool> read_head();
+    [[nodiscard]] Result<void> begin_body();
+    [[nodiscard]] std::span<std::uint8_t> free_space();
     [[nodiscard]] std::size_t body_limit(const RequestHead& head) const noexcept;
-    void format_head(const Response& response, std::size_t body_len, bool keep_alive);
+    void answer();
+    [[nodiscard]] Task<Result<void>> inspect();
+    [[nodiscard]] Task<void> meet();
+    [[nodiscard]] Task<void> handle();
+    [[nodiscard]] Response refuse_caller();
+    void refuse(const Error& error);
+    void respond(Response response);
+    void send_release(const Result<void>& recorded);
+    void send_on();
+    void after_answer();
     void consume() noexcept;
-    void watch_peer();
+    void want(std::uint32_t events) noexcept;
 
     Agent& agent_;
     Handler& handler_;
+    ConnectionHost& host_;
     const ListenerConfig& listener_;
     std::uint64_t id_;
     Wire wire_;
     Peer peer_;
     std::string audit_text_;
-    asio::posix::basic_stream_descriptor<Executor> watch_;  // borrows the peer's pidfd
-    Timer timer_;
-    std::array<std::uint8_t, kMaxHeadLen> buffer_;
+    ExitWatcher exit_;
+    std::optional<Timer> timer_;
+    State state_ = State::reading;
+    std::uint32_t wanted_;  // what the poller tells of
+
+    Bytes buffer_;
     std::size_t buffered_ = 0;  // bytes in buffer_
     std::size_t consumed_ = 0;  // of them, used by the request in hand
-    fmt::memory_buffer head_;   // of the answer
+    Request request_;
+    bool in_request_ = false;  // its first byte has come
+    bool has_head_ = false;
+    std::span<std::uint8_t> body_rest_;  // of the body, what has not come yet
+
+    Response response_;
+    std::string head_;  // of the answer
+    std::size_t sent_ = 0;
+    bool keep_alive_ = true;
+
     Clock::time_point opened_, deadline_, request_began_;
     std::uint64_t num_requests_ = 0;
     bool draining_ = false;
-    bool in_request_ = false;
+    Result<void> known_;       // what attestd-inspect said, where it was asked
     PolicyPtr inspected_for_;  // the policy that said what to ask about the caller
     PolicyPtr workloads_of_;   // the policy under which workloads_ was found
     std::vector<std::string_view> workloads_;
+    std::unique_ptr<const ReadyRelease> ready_;
+    std::shared_ptr<const Secret> value_;
 };
+
+/// The head of `response` with a body of `body_len` bytes.
+[[nodiscard]] std::string format_head(const Response& response, std::size_t body_len,
+                                      bool keep_alive);
 
 }  // namespace attestd

@@ -1,8 +1,19 @@
 #include "agent/api/limiter.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace attestd {
+namespace {
+
+// No part can hold the blank that separates them.
+std::string failure_key(const Caller& caller) {
+    return fmt::format("{} {} {} {}", caller.peer.uid, caller.cgroup.unit,
+                       caller.cgroup.container_id, caller.socket);
+}
+
+}  // namespace
 
 double TokenBucket::level(const RateLimit& limit, BootTime now) const noexcept {
     const double seconds = std::chrono::duration<double>(now - since_).count();
@@ -22,8 +33,11 @@ bool TokenBucket::is_full(const RateLimit& limit, BootTime now) const noexcept {
 }
 
 bool Limiter::Entry::is_idle(const Limits& limits, BootTime now) const noexcept {
-    return now >= locked_until && requests.is_full(limits.requests, now) &&
-           quotes.is_full(limits.quotes, now) && failures.is_full(limits.failures, now);
+    return requests.is_full(limits.requests, now) && quotes.is_full(limits.quotes, now);
+}
+
+bool Limiter::Failures::is_idle(const Limits& limits, BootTime now) const noexcept {
+    return now >= locked_until && bucket.is_full(limits.failures, now);
 }
 
 Limiter::Entry& Limiter::of_workload(std::string_view id) {
@@ -53,16 +67,17 @@ Result<void> Limiter::quote(uid_t uid, std::string_view workload, const Limits& 
     return fail(Errc::rate_limited, "too many requests for evidence");
 }
 
-Result<void> Limiter::check_lock(uid_t uid, BootTime now) const {
-    const auto user = users_.find(uid);
-    if (user == users_.end() || now >= user->second.locked_until) return {};
+Result<void> Limiter::check_lock(const Caller& caller, BootTime now) const {
+    if (failures_.empty()) return {};
+    const auto of_caller = failures_.find(failure_key(caller));
+    if (of_caller == failures_.end() || now >= of_caller->second.locked_until) return {};
     return fail(Errc::rate_limited, "too many failed requests: locked for a while");
 }
 
-bool Limiter::failure(uid_t uid, const Limits& limits, BootTime now) {
-    Entry& user = users_[uid];
-    if (user.failures.take(limits.failures, now) || now < user.locked_until) return false;
-    user.locked_until = now + limits.failure_lock;
+bool Limiter::failure(const Caller& caller, const Limits& limits, BootTime now) {
+    Failures& failures = failures_[failure_key(caller)];
+    if (failures.bucket.take(limits.failures, now) || now < failures.locked_until) return false;
+    failures.locked_until = now + limits.failure_lock;
     return true;
 }
 
@@ -70,6 +85,7 @@ void Limiter::sweep(const Limits& limits, BootTime now) {
     const auto is_idle = [&](const auto& item) { return item.second.is_idle(limits, now); };
     std::erase_if(users_, is_idle);
     std::erase_if(workloads_, is_idle);
+    std::erase_if(failures_, is_idle);
 }
 
 }  // namespace attestd

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/caller/caller.h"
 #include "agent/clock.h"
 #include "config/config.h"
 #include "quote/base/result.h"
@@ -38,18 +39,26 @@ class Limiter final {
     /// One piece of evidence. Errc::rate_limited.
     [[nodiscard]] Result<void> quote(uid_t uid, std::string_view workload, const Limits& limits,
                                      BootTime now);
-    /// Errc::rate_limited while the uid is locked out: for whatever is given by policy.
-    [[nodiscard]] Result<void> check_lock(uid_t uid, BootTime now) const;
-    /// An authorisation failed. True when this locks the uid out: worth one line of the log.
-    [[nodiscard]] bool failure(uid_t uid, const Limits& limits, BootTime now);
+    /// Errc::rate_limited while the caller is locked out: for whatever is given by policy. One who
+    /// guesses locks out those whom nothing tells from him: of the same uid, unit, container and
+    /// listener.
+    [[nodiscard]] Result<void> check_lock(const Caller& caller, BootTime now) const;
+    /// An authorisation failed. True when this locks the caller out: worth one line of the log.
+    [[nodiscard]] bool failure(const Caller& caller, const Limits& limits, BootTime now);
 
     /// Drops entries that say nothing any more.
     void sweep(const Limits& limits, BootTime now);
-    [[nodiscard]] std::size_t size() const noexcept { return users_.size() + workloads_.size(); }
+    [[nodiscard]] std::size_t size() const noexcept {
+        return users_.size() + workloads_.size() + failures_.size();
+    }
 
  private:
     struct Entry {
-        TokenBucket requests, quotes, failures;
+        TokenBucket requests, quotes;
+        [[nodiscard]] bool is_idle(const Limits& limits, BootTime now) const noexcept;
+    };
+    struct Failures {
+        TokenBucket bucket;
         BootTime locked_until{};
         [[nodiscard]] bool is_idle(const Limits& limits, BootTime now) const noexcept;
     };
@@ -63,6 +72,7 @@ class Limiter final {
 
     std::unordered_map<uid_t, Entry> users_;
     std::unordered_map<std::string, Entry, TextHash, std::equal_to<>> workloads_;
+    std::unordered_map<std::string, Failures, TextHash, std::equal_to<>> failures_;
 };
 
 }  // namespace attestd

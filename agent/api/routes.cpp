@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "agent/api/status.h"
@@ -13,6 +14,8 @@ namespace attestd {
 namespace {
 
 constexpr std::string_view kSecrets = "/v1/secrets/";
+constexpr std::string_view kMethod = "GET /v1/secrets";
+constexpr std::string_view kBytesType = "application/octet-stream";
 constexpr unsigned kRetrySoon = 1;  // seconds
 
 template <class T>
@@ -67,7 +70,7 @@ Response answer(Released released, std::string_view accept) {
         out.status = 304;
         return out;
     }
-    out.content_type = "application/octet-stream";
+    out.content_type = kBytesType;
     out.secret = std::move(released.secret.value);
     if (!wants_json(accept)) return out;
     auto json = as_json(*out.secret, *out.version);
@@ -100,17 +103,63 @@ std::optional<std::uint64_t> known_version(std::string_view if_none_match) noexc
     return number<std::uint64_t>(if_none_match.substr(1, if_none_match.size() - 2));
 }
 
+Result<void> Routes::within_limits(Connection& connection, const Request& request) {
+    const Caller& caller = connection.peer().caller();
+    const BootTime now = BootClock::now();
+    ATTESTD_CHECK(agent_.limiter.request(caller.peer.uid, connection.workloads(),
+                                         agent_.policy->limits, now));
+    // Who guessed names too often still learns whether attestd is well.
+    const bool is_by_policy = request.path.starts_with(kSecrets) || request.path == "/v1/evidence";
+    return is_by_policy ? agent_.limiter.check_lock(caller, now) : Result<void>();
+}
+
+AtOnce Routes::try_at_once(Connection& connection, const Request& request, Response& refusal_now) {
+    const ReadyRelease* const ready = connection.ready();
+    if (ready == nullptr || !agent_.audit->takes_turns()) return AtOnce::no;
+    const RequestHead& head = request.head;
+    const bool is_plain = head.method == Method::get && head.keep_alive && !head.content_len &&
+                          request.query.empty() && head.if_none_match.empty() &&
+                          !wants_json(head.accept);
+    if (!is_plain || !request.path.starts_with(kSecrets) ||
+        request.path.substr(kSecrets.size()) != ready->grant.secret().name ||
+        !agent_.holds(ready->grant)) {
+        return AtOnce::no;
+    }
+    const SourcedSecret* const secret = agent_.vault.cached(ready->grant);
+    if (secret == nullptr || secret->version != ready->version) return AtOnce::no;
+
+    ++agent_.metrics.requests;
+    const auto refuse = [&](std::string_view method, std::string_view object, const Error& error) {
+        deny(agent_, connection.asker(), method, object, error);
+        refusal_now = refusal(error.code);
+        return AtOnce::refused;
+    };
+    if (const auto within = within_limits(connection, request); !within)
+        return refuse("request", request.path, within.error());
+    const auto same =
+        connection.peer().recheck_facts(agent_.policy->identity, BootClock::now());
+    if (!same) return refuse(kMethod, ready->grant.secret().name, same.error());
+    connection.set_value(secret->value);
+    return AtOnce::releasing;
+}
+
+// Not at level L0: without a pidfd nothing tells of an exit in time. Nor where a rule looks at what
+// only attestd-inspect sees: that takes a question to it.
+void Routes::keep_ready(Connection& connection, const Released& released) const {
+    if (!connection.peer().pidfd() || released.grant.policy().needs_inspection()) return;
+    Response head;
+    head.content_type = kBytesType;
+    head.version = released.secret.version;
+    connection.set_ready({released.grant, released.secret.version,
+                          format_head(head, released.secret.value->size(), /*keep_alive=*/true),
+                          release_members(agent_, connection.asker(), released.grant)});
+}
+
 Task<Response> Routes::handle(Connection& connection, Request& request) {
     ++agent_.metrics.requests;
     if (connection.listener().kind == ListenerKind::admin)
         co_return co_await handle_admin(connection, request);
-    const uid_t uid = connection.peer().caller().peer.uid;
-    const BootTime now = BootClock::now();
-    auto within = agent_.limiter.request(uid, connection.workloads(), agent_.policy->limits, now);
-    // Who guessed names too often still learns whether attestd is well.
-    const bool is_by_policy = request.path.starts_with(kSecrets) || request.path == "/v1/evidence";
-    if (within && is_by_policy) within = agent_.limiter.check_lock(uid, now);
-    if (!within) {
+    if (const auto within = within_limits(connection, request); !within) {
         deny(agent_, connection.asker(), "request", request.path, within.error());
         co_return refusal(within.error().code);
     }
@@ -154,17 +203,19 @@ Task<Response> Routes::get_secret(Connection& connection, const Request& request
         auto released = co_await release(agent_, asker, name, known);
         if (!released) co_return refusal(released.error().code);
         const bool is_over = !connection.is_open() || steady_clock::now() >= until;
-        if (!released->is_known || is_over)
+        if (!released->is_known || is_over) {
+            if (!released->is_known) keep_ready(connection, *released);
             co_return answer(*std::move(released), request.head.accept);
+        }
         co_await wait_for(connection.timer());
     }
 }
 
 Task<Response> Routes::post_evidence(Connection& connection, const Request& request) {
-    constexpr std::string_view kMethod = "POST /v1/evidence";
+    constexpr std::string_view kPost = "POST /v1/evidence";
     const Asker asker = connection.asker();
     const auto refuse = [&](const Error& error) {
-        deny(agent_, asker, kMethod, "", error);
+        deny(agent_, asker, kPost, "", error);
         return refusal(error.code);
     };
     if (const auto file = co_await reinspect_peer(agent_.policy, asker.peer); !file)
@@ -208,7 +259,7 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
     const std::vector<std::string_view> ids{workload.id};
     AuditEvent event;
     event.decision = Decision::allow;
-    event.method = kMethod;
+    event.method = kPost;
     event.object = wanted->raw ? "raw" : "";
     event.connection = asker.connection;
     event.caller = &asker.peer.caller();

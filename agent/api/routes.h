@@ -14,9 +14,13 @@ class Routes final : public Handler {
     void set_server(const Server& server) noexcept { server_ = &server; }
 
     [[nodiscard]] Task<Response> handle(Connection& connection, Request& request) override;
+    [[nodiscard]] AtOnce try_at_once(Connection& connection, const Request& request,
+                                     Response& refusal) override;
 
  private:
     // For workloads.
+    [[nodiscard]] Result<void> within_limits(Connection& connection, const Request& request);
+    void keep_ready(Connection& connection, const Released& released) const;
     [[nodiscard]] Task<Response> get_secret(Connection& connection, const Request& request);
     [[nodiscard]] Task<Response> post_evidence(Connection& connection, const Request& request);
     [[nodiscard]] Response post_token() const;

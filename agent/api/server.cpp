@@ -1,6 +1,7 @@
 #include "agent/api/server.h"
 
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,10 +12,10 @@
 namespace attestd {
 namespace {
 
-constexpr int kBacklog = 128;
 constexpr auto kSweepInterval = std::chrono::milliseconds(500);
 constexpr int kSweepsPerTidying = 20;  // every 10 s: rate limits, held-back denials
-constexpr auto kPauseWithoutFds = std::chrono::milliseconds(20);
+constexpr int kTurnsInARow = 4;      // before other work of the loop has its turn
+constexpr int kAcceptsPerTurn = 64;  // before those who are in have theirs
 
 Result<Fd> new_socket() {
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -81,6 +82,7 @@ Server::Server(Io& io, Agent& agent, Handler& handler, const Kernel& kernel)
       agent_(agent),
       handler_(handler),
       kernel_(kernel),
+      poller_(io),
       reserve_(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
       sweep_(io) {}
 
@@ -90,33 +92,97 @@ Result<void> Server::add(const ListenerConfig& listener, Fd socket) {
     if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
         return fail_errno(errno, "SO_PASSCRED");
     }
-    if (::listen(socket.get(), kBacklog) != 0) return fail_errno(errno, listener.path.string());
-    Acceptor acceptor(io_);
-    error_code ec;
-    acceptor.assign(asio::local::stream_protocol(), socket.get(), ec);
-    if (ec) return fail(Errc::io_failed, ec.message());
-    static_cast<void>(socket.release());
-    listening_.emplace_back(listener, std::move(acceptor));
+    const auto backlog = static_cast<int>(agent_.policy->limits.backlog);
+    if (::listen(socket.get(), backlog) != 0) return fail_errno(errno, listener.path.string());
+    // An inherited one may be blocking.
+    const int flags = ::fcntl(socket.get(), F_GETFL);
+    if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+        return fail_errno(errno, listener.path.string());
+    listening_.emplace_back(*this, listener, std::move(socket));
     return {};
 }
 
 void Server::start() {
-    for (Listening& listening : listening_) spawn(io_, accept_loop(listening));
+    listen_again();
+    spawn(io_, turn_loop());
     spawn(io_, sweep_loop());
 }
 
-Task<void> Server::accept_loop(Listening& listening) {
-    Timer pause(io_);
-    while (!stopping_) {
-        auto [ec, socket] = co_await listening.acceptor.async_accept(asio::as_tuple(use_task));
-        if (stopping_ || ec == asio::error::operation_aborted) break;
-        if (!ec) {
-            admit(listening.config, std::move(socket));
-            continue;
+void Server::listen_again() {
+    is_deaf_ = false;
+    for (Listening& listening : listening_) {
+        if (listening.is_watched) continue;
+        listening.is_watched = poller_.add(listening.socket.get(), EPOLLIN, listening).has_value();
+        if (!listening.is_watched) is_deaf_ = true;  // no room in the kernel: the next sweep tries
+    }
+}
+
+Task<void> Server::turn_loop() {
+    while (!stopped_) {
+        if (more_.empty()) {
+            co_await poller_.wait();
+        } else {
+            co_await asio::post(use_task);
         }
-        if (ec == asio::error::no_descriptors || ec.value() == ENFILE) shed_one(listening);
-        pause.expires_after(kPauseWithoutFds);
-        co_await wait_for(pause);
+        for (int i = 0; i < kTurnsInARow && turn(); ++i) {
+        }
+    }
+}
+
+// All that is ready: read, judged, recorded with one write, answered. False when nothing was.
+bool Server::turn() {
+    const auto more = std::exchange(more_, {});
+    for (const auto& connection : more) connection->go_on();
+    const std::size_t num_ready = poller_.dispatch();
+    finish_releases();
+    ended_.clear();
+    return num_ready != 0 || !more.empty();
+}
+
+// Releases that were judged in this turn. Whoever has exited since is not among them any more; then
+// the records are written, and then the secrets leave.
+void Server::finish_releases() {
+    if (releasing_.empty()) return;
+    pidfds_.clear();
+    for (const Connection* const c : releasing_)
+        pidfds_.push_back({c->peer().pidfd().get(), POLLIN, 0});
+    kernel_.look_for_exits(pidfds_);
+    for (std::size_t i = 0; i < releasing_.size(); ++i) {
+        if (pidfds_[i].revents != 0) releasing_[i]->close();
+        if (releasing_[i]->is_open())
+            agent_.audit->append_release(releasing_[i]->ready()->members,
+                                         releasing_[i]->latency());
+    }
+    const auto written = agent_.audit->write_now();
+    for (Connection* const connection : releasing_) connection->finish_release(written);
+    releasing_.clear();
+}
+
+void Server::has_more(Connection& connection) { more_.push_back(connection.shared_from_this()); }
+
+void Server::has_release(Connection& connection) { releasing_.push_back(&connection); }
+
+void Server::has_ended(Connection& connection) {
+    const auto it = connections_.find(connection.id());
+    if (it == connections_.end()) return;
+    ended_.push_back(std::move(it->second));
+    connections_.erase(it);
+    const uid_t uid = connection.peer().caller().peer.uid;
+    if (const auto user = per_uid_.find(uid); user != per_uid_.end() && --user->second == 0)
+        per_uid_.erase(user);
+}
+
+void Server::accept_some(Listening& listening) {
+    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+        Fd socket(::accept4(listening.socket.get(), nullptr, nullptr,
+                            SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (socket) {
+            admit_or_drop(listening.config, std::move(socket));
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            return shed_one(listening);
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return;
+        }
     }
 }
 
@@ -125,44 +191,58 @@ Task<void> Server::accept_loop(Listening& listening) {
 void Server::shed_one(Listening& listening) {
     ++agent_.metrics.connections_refused;
     reserve_.reset();
-    {
-        const Fd ended_here(
-            ::accept4(listening.acceptor.native_handle(), nullptr, nullptr, SOCK_CLOEXEC));
-    }
+    const Fd ended_here(::accept4(listening.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const bool is_taken = static_cast<bool>(ended_here);
     reserve_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (is_taken || is_deaf_) return;
+    is_deaf_ = true;
+    for (Listening& one : listening_) {
+        poller_.remove(one.socket.get());
+        one.is_watched = false;
+    }
 }
 
-Result<Peer> Server::identify(const ListenerConfig& listener, Socket& socket) {
+Result<Peer> Server::identify(const ListenerConfig& listener, int socket) {
     const Limits& limits = agent_.policy->limits;
     if (connections_.size() >= limits.connections)
         return fail(Errc::too_busy, "too many connections");
-    ATTESTD_TRY(const PeerCredentials peer, kernel_.peer_credentials(socket.native_handle()));
+    ATTESTD_TRY(const PeerCredentials peer, kernel_.peer_credentials(socket));
     const auto same_uid = per_uid_.find(peer.uid);
     if (same_uid != per_uid_.end() && same_uid->second >= limits.connections_per_uid) {
         return fail(Errc::too_busy, "too many connections of this uid");
     }
-    return Peer::identify(kernel_, socket.native_handle(), listener.name, agent_.policy->identity);
+    return Peer::identify(kernel_, socket, listener.name, agent_.policy->identity);
 }
 
-void Server::admit(const ListenerConfig& listener, Socket socket) {
-    auto peer = identify(listener, socket);
-    if (!peer) return turn_away(socket, listener, peer.error());
+// A bug of ours costs this caller and nothing else.
+void Server::admit_or_drop(const ListenerConfig& listener, Fd socket) {
+    try {
+        admit(listener, std::move(socket));
+    } catch (const std::exception& e) {
+        log_event(LogLevel::error, "connection.bug", {{"what", e.what()}});
+    }
+}
+
+void Server::admit(const ListenerConfig& listener, Fd socket) {
+    auto peer = identify(listener, socket.get());
+    if (!peer) return turn_away(socket.get(), listener, peer.error());
     const uid_t uid = peer->caller().peer.uid;
     const std::uint64_t id = next_id_++;
-    auto connection = std::make_shared<Connection>(agent_, handler_, listener, id,
-                                                   std::move(socket), *std::move(peer));
+    ConnectionHost& host = *this;
+    const auto connection = std::make_shared<Connection>(agent_, handler_, host, listener, id,
+                                                         std::move(socket), *std::move(peer));
     ++agent_.metrics.connections;
     ++per_uid_[uid];
     connections_.emplace(id, connection);
-    spawn(io_, serve(std::move(connection)));
+    if (!connection->begin()) connection->close();
 }
 
 // One attempt to say why, without waiting: the answer fits into any socket's buffer.
-void Server::turn_away(Socket& socket, const ListenerConfig& listener, const Error& error) {
+void Server::turn_away(int socket, const ListenerConfig& listener, const Error& error) {
     ++agent_.metrics.connections_refused;
     ++agent_.metrics.denials[error.code];
     Caller nobody{};
-    if (const auto peer = kernel_.peer_credentials(socket.native_handle())) nobody.peer = *peer;
+    if (const auto peer = kernel_.peer_credentials(socket)) nobody.peer = *peer;
     nobody.socket = listener.name;
     AuditEvent event;
     event.method = "connect";
@@ -178,51 +258,51 @@ void Server::turn_away(Socket& socket, const ListenerConfig& listener, const Err
         response.status, reason_phrase(response.status), response.content_type,
         response.body.size(), response.body);
     static_cast<void>(
-        ::send(socket.native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
-}
-
-Task<void> Server::serve(std::shared_ptr<Connection> connection) {
-    try {
-        co_await connection->serve();
-    } catch (const std::exception& e) {
-        // A bug of ours costs this connection and nothing else.
-        log_event(LogLevel::error, "connection.bug", {{"what", e.what()}});
-        connection->close();
-    }
-    const uid_t uid = connection->peer().caller().peer.uid;
-    if (const auto it = per_uid_.find(uid); it != per_uid_.end() && --it->second == 0)
-        per_uid_.erase(it);
-    connections_.erase(connection->id());
+        ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 Task<void> Server::sweep_loop() {
     for (int n = 1; !stopping_ || !connections_.empty(); ++n) {
         sweep_.expires_after(kSweepInterval);
         co_await wait_for(sweep_);
-        const auto now = Connection::Clock::now();
-        for (const auto& [id, connection] : connections_) {
-            if (now >= connection->deadline()) connection->close();
-        }
+        close_overdue();
+        if (is_deaf_ && !stopping_) listen_again();
         if (n % kSweepsPerTidying != 0) continue;
         agent_.limiter.sweep(agent_.policy->limits, BootClock::now());
         agent_.audit->flush_denials(AuditLog::Flush::due);
     }
 }
 
+void Server::close_overdue() {
+    const auto now = Connection::Clock::now();
+    std::vector<std::shared_ptr<Connection>> overdue;  // closing one changes connections_
+    for (const auto& [id, connection] : connections_) {
+        if (now >= connection->deadline()) overdue.push_back(connection);
+    }
+    for (const auto& connection : overdue) connection->close();
+    ended_.clear();
+}
+
 Task<void> Server::stop(Connection::Clock::duration patience) {
     stopping_ = true;
     for (Listening& listening : listening_) {
-        error_code ignored;
-        listening.acceptor.close(ignored);
+        poller_.remove(listening.socket.get());
+        listening.socket.reset();
     }
-    for (const auto& [id, connection] : connections_) connection->drain();
+    const auto each = [this](void (Connection::*act)() noexcept) {
+        for (const auto& [id, connection] : std::map(connections_)) (*connection.*act)();
+    };
+    each(&Connection::drain);
     Timer tick(io_);
     const auto give_up = Connection::Clock::now() + patience;
     while (!connections_.empty() && Connection::Clock::now() < give_up) {
         tick.expires_after(std::chrono::milliseconds(20));
         co_await wait_for(tick);
     }
-    for (const auto& [id, connection] : connections_) connection->close();
+    each(&Connection::close);
+    ended_.clear();
+    stopped_ = true;
+    poller_.close();
     sweep_.cancel();
 }
 

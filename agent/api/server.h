@@ -1,7 +1,6 @@
 // Server: the listening sockets, who is let in, and the sweep that ends what takes too long.
 #pragma once
 
-#include <boost/asio/basic_socket_acceptor.hpp>
 #include <list>
 #include <map>
 #include <memory>
@@ -18,7 +17,7 @@ namespace attestd {
 /// Checks that an inherited descriptor is a listening Unix stream socket. Errc::wrong_type.
 [[nodiscard]] Result<void> check_inherited(const Fd& fd, std::string_view name);
 
-class Server final {
+class Server final : private ConnectionHost {
  public:
     Server(Io& io, Agent& agent, Handler& handler, const Kernel& kernel);
 
@@ -38,31 +37,55 @@ class Server final {
     }
 
  private:
-    using Acceptor = asio::basic_socket_acceptor<asio::local::stream_protocol, Executor>;
-    struct Listening {
+    struct Listening final : Watcher {
+        Listening(Server& owner, const ListenerConfig& which, Fd fd)
+            : server(owner), config(which), socket(std::move(fd)) {}
+        void on_ready(std::uint32_t) override { server.accept_some(*this); }
+        Server& server;
         const ListenerConfig& config;
-        Acceptor acceptor;
+        Fd socket;
+        bool is_watched = false;
     };
 
-    [[nodiscard]] Task<void> accept_loop(Listening& listening);
+    // ConnectionHost.
+    Io& io() override { return io_; }
+    Poller& poller() override { return poller_; }
+    void has_more(Connection& connection) override;
+    void has_release(Connection& connection) override;
+    void has_ended(Connection& connection) override;
+
+    [[nodiscard]] Task<void> turn_loop();
+    [[nodiscard]] bool turn();
+    void finish_releases();
     [[nodiscard]] Task<void> sweep_loop();
-    [[nodiscard]] Task<void> serve(std::shared_ptr<Connection> connection);
-    void admit(const ListenerConfig& listener, Socket socket);
-    [[nodiscard]] Result<Peer> identify(const ListenerConfig& listener, Socket& socket);
-    void turn_away(Socket& socket, const ListenerConfig& listener, const Error& error);
+    void close_overdue();
+    void accept_some(Listening& listening);
+    void admit_or_drop(const ListenerConfig& listener, Fd socket);
+    void admit(const ListenerConfig& listener, Fd socket);
+    [[nodiscard]] Result<Peer> identify(const ListenerConfig& listener, int socket);
+    void turn_away(int socket, const ListenerConfig& listener, const Error& error);
     void shed_one(Listening& listening);
+    void listen_again();
 
     Io& io_;
     Agent& agent_;
     Handler& handler_;
     const Kernel& kernel_;
+    Poller poller_;
     std::list<Listening> listening_;
     std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;
     std::unordered_map<uid_t, std::uint32_t> per_uid_;
     std::uint64_t next_id_ = 1;
     Fd reserve_;  // given up for an instant when descriptors run out
+    bool is_deaf_ = false;  // not even the reserve was to be had: until the next sweep
+    // Of this turn.
+    std::vector<std::shared_ptr<Connection>> ended_;  // they may still be on the stack
+    std::vector<std::shared_ptr<Connection>> more_;
+    std::vector<Connection*> releasing_;  // held by connections_ or ended_
+    std::vector<pollfd> pidfds_;
     Timer sweep_;
-    bool stopping_ = false;
+    bool stopping_ = false;  // no further callers
+    bool stopped_ = false;   // no further turns
 };
 
 }  // namespace attestd

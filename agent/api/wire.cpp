@@ -12,8 +12,6 @@
 namespace attestd {
 namespace {
 
-using asio::socket_base;
-
 tl::unexpected<Error> fail_broken(std::string_view why) {
     return fail(Errc::unavailable, std::string("the connection broke: ").append(why));
 }
@@ -71,61 +69,34 @@ ssize_t send_now(int fd, ByteView head, ByteView body, std::size_t done) {
 
 }  // namespace
 
-Wire::Wire(Socket socket) : socket_(std::move(socket)) {
-    error_code ignored;
-    socket_.native_non_blocking(true, ignored);
+Result<std::optional<Received>> Wire::receive(std::span<std::uint8_t> into) {
+    Received received;
+    ssize_t n = 0;
+    do {
+        n = receive_now(socket_.get(), into, received.writer);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN) return std::optional<Received>();
+    if (n < 0) return fail_broken(std::strerror(errno));
+    received.len = static_cast<std::size_t>(n);
+    return received;
 }
 
-void Wire::close() noexcept {
-    error_code ignored;
-    socket_.close(ignored);
-}
-
-Task<Result<Received>> Wire::receive(std::span<std::uint8_t> into) {
-    for (;;) {
-        const auto [ec] =
-            co_await socket_.async_wait(socket_base::wait_read, asio::as_tuple(use_task));
-        if (ec || !socket_.is_open()) co_return fail_broken("closed");
-        Received received;
-        const ssize_t n = receive_now(socket_.native_handle(), into, received.writer);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-        if (n < 0) co_return fail_broken(std::strerror(errno));
-        received.len = static_cast<std::size_t>(n);
-        co_return received;
-    }
-}
-
-template <class Try>
-Task<Result<void>> Wire::send_all(std::size_t total, Try attempt) {
-    std::size_t done = 0;
-    while (done < total) {
-        const ssize_t n = socket_.is_open() ? attempt(socket_.native_handle(), done) : -1;
-        if (!socket_.is_open()) co_return fail_broken("closed");
+Result<std::size_t> Wire::send(ByteView head, ByteView body, std::size_t done) {
+    while (done < head.size() + body.size()) {
+        const ssize_t n = send_now(socket_.get(), head, body, done);
         if (n >= 0) {
             done += static_cast<std::size_t>(n);
-            continue;
+        } else if (errno == EAGAIN) {
+            break;
+        } else if (errno != EINTR) {
+            return fail_broken(std::strerror(errno));
         }
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN) co_return fail_broken(std::strerror(errno));
-        const auto [ec] =
-            co_await socket_.async_wait(socket_base::wait_write, asio::as_tuple(use_task));
-        if (ec) co_return fail_broken("closed");
     }
-    co_return Result<void>();
+    return done;
 }
 
-Task<Result<void>> Wire::send(ByteView head, ByteView body) {
-    const auto attempt = [head, body](int fd, std::size_t done) {
-        return send_now(fd, head, body, done);
-    };
-    return send_all(head.size() + body.size(), attempt);
-}
-
-Task<Result<void>> Wire::send(ByteView head, const Secret& body) {
-    const auto attempt = [head, &body](int fd, std::size_t done) {
-        return body.expose([&](ByteView bytes) { return send_now(fd, head, bytes, done); });
-    };
-    return send_all(head.size() + body.size(), attempt);
+Result<std::size_t> Wire::send(ByteView head, const Secret& body, std::size_t done) {
+    return body.expose([&](ByteView bytes) { return send(head, bytes, done); });
 }
 
 }  // namespace attestd

@@ -2,20 +2,16 @@
 //
 // Reads go through recvmsg(2), so that each piece carries the kernel's word about its writer, and
 // descriptors that a peer sends are closed as they arrive. Writes go out straight from where the
-// bytes lie. Nothing here blocks: when the socket is not ready, the caller waits for it.
+// bytes lie. Nothing here waits: what cannot be done now is said, and the poller says when.
 #pragma once
 
-#include <boost/asio/local/stream_protocol.hpp>
 #include <optional>
 #include <span>
 
 #include "agent/caller/kernel.h"
-#include "agent/task.h"
 #include "quote/base/secret.h"
 
 namespace attestd {
-
-using Socket = asio::basic_stream_socket<asio::local::stream_protocol, Executor>;
 
 /// What one read gave.
 struct Received {
@@ -25,29 +21,26 @@ struct Received {
 
 class Wire final {
  public:
-    /// Takes an accepted socket, which is set non-blocking.
-    explicit Wire(Socket socket);
+    /// Takes an accepted socket.
+    explicit Wire(Fd socket) noexcept : socket_(std::move(socket)) {}
 
-    /// Waits for bytes and takes what fits. Errc::unavailable when the connection broke or close()
-    /// was called. `into` must outlive the call.
-    [[nodiscard]] Task<Result<Received>> receive(std::span<std::uint8_t> into);
+    /// Takes what has come and fits. Empty when nothing has come yet. Errc::unavailable when the
+    /// connection broke.
+    [[nodiscard]] Result<std::optional<Received>> receive(std::span<std::uint8_t> into);
 
-    /// Writes all of `head`, then all of `body`. Both must outlive the call.
-    [[nodiscard]] Task<Result<void>> send(ByteView head, ByteView body);
+    /// Writes what the socket takes of `head` and then `body`, whose first `done` bytes together
+    /// have gone out before. The number that has gone out then. Errc::unavailable when the
+    /// connection broke.
+    [[nodiscard]] Result<std::size_t> send(ByteView head, ByteView body, std::size_t done);
     /// The same with a secret as the body.
-    [[nodiscard]] Task<Result<void>> send(ByteView head, const Secret& body);
+    [[nodiscard]] Result<std::size_t> send(ByteView head, const Secret& body, std::size_t done);
 
-    /// Ends the connection: what waits on it returns.
-    void close() noexcept;
-    [[nodiscard]] bool is_open() const noexcept { return socket_.is_open(); }
-    [[nodiscard]] Executor executor() noexcept { return socket_.get_executor(); }
-    [[nodiscard]] int fd() noexcept { return socket_.native_handle(); }
+    void close() noexcept { socket_.reset(); }
+    [[nodiscard]] bool is_open() const noexcept { return static_cast<bool>(socket_); }
+    [[nodiscard]] int fd() const noexcept { return socket_.get(); }
 
  private:
-    template <class Try>
-    Task<Result<void>> send_all(std::size_t total, Try attempt);
-
-    Socket socket_;
+    Fd socket_;
 };
 
 }  // namespace attestd

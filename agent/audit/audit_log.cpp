@@ -20,6 +20,11 @@ struct AuditLog::Batch {
     std::optional<Result<void>> outcome;
 };
 
+void AuditLog::settle(Batch& batch, const Result<void>& outcome) {
+    batch.outcome = outcome;
+    batch.written.notify_all();
+}
+
 Result<std::unique_ptr<AuditLog>> AuditLog::open(Io& io, Strand strand, const AuditConfig& config,
                                                  std::string boot_id) {
     ChainState chain;
@@ -51,7 +56,6 @@ AuditLog::AuditLog(Io& io, Strand strand, AuditConfig config, std::string boot_i
       chain_(chain),
       chain_on_file_(chain),
       file_(std::make_shared<AuditFile>(std::move(file))),
-      batch_(std::make_shared<Batch>(io.get_executor())),
       sync_timer_(io) {}
 
 void AuditLog::append(const AuditEvent& event, std::string_view caller_text) {
@@ -66,9 +70,14 @@ Task<Result<void>> AuditLog::record(AuditEvent event, std::string_view caller_te
             "a sync failed: earlier records may be lost; restart after mending the disk");
     }
     append(event, caller_text);
+    if (!batch_) batch_ = std::make_shared<Batch>(io_.get_executor());
     const auto batch = batch_;
     co_await batch->written.wait();
     co_return *batch->outcome;
+}
+
+void AuditLog::append_release(std::string_view members, std::chrono::microseconds latency) {
+    append_line(buffer_, chain_, boot_id_, std::chrono::system_clock::now(), members, latency);
 }
 
 void AuditLog::note_event(const AuditEvent& event, std::string_view caller_text) {
@@ -82,7 +91,9 @@ void AuditLog::note_denial(const AuditEvent& event, std::string_view caller_text
     if (held_.size() >= kMaxHeld && !held_.contains(key)) key = DenialKey{};
     const auto [it, is_new] = held_.try_emplace(std::move(key));
     if (!is_new) {
-        ++it->second.num_repeated;
+        Held& held = it->second;
+        held.last = std::chrono::system_clock::now();
+        if (held.num_repeated++ == 0) held.first = held.last;
         return;
     }
     it->second.since = BootClock::now();
@@ -107,6 +118,8 @@ void AuditLog::flush_denials(Flush which) {
             event.method = std::get<2>(key);
             event.reason = std::get<3>(key);
             event.repeated = held.num_repeated;
+            event.first = held.first;
+            event.last = held.last;
             append(event, facts);
         }
         it = held_.erase(it);
@@ -116,13 +129,16 @@ void AuditLog::flush_denials(Flush which) {
 void AuditLog::schedule_write() {
     if (std::exchange(write_scheduled_, true)) return;
     // Behind everything that is ready to run now: its records come along.
-    asio::post(io_, [this] { write_batch(); });
+    const auto write = [this] {
+        write_scheduled_ = false;
+        static_cast<void>(write_now());  // those who wait are told by their batch
+    };
+    asio::post(io_, write);
 }
 
-void AuditLog::write_batch() {
-    write_scheduled_ = false;
-    if (buffer_.size() == 0) return;
-    auto batch = std::exchange(batch_, std::make_shared<Batch>(io_.get_executor()));
+Result<void> AuditLog::write_now() {
+    if (buffer_.size() == 0) return {};
+    auto batch = std::exchange(batch_, nullptr);
     auto written = file_->append(as_bytes(std::string_view(buffer_.data(), buffer_.size())));
     buffer_.clear();
     if (!written) {
@@ -130,19 +146,18 @@ void AuditLog::write_batch() {
             log_event(LogLevel::error, "audit.write-failed", {{"detail", written.error().detail}});
         }
         chain_ = chain_on_file_;  // those records never were
-        batch->outcome = std::move(written);
-        batch->written.notify_all();
-        return;
+        if (batch) settle(*batch, written);
+        return written;
     }
     if (!std::exchange(last_write_good_, true)) log_event(LogLevel::info, "audit.write-recovered");
     chain_on_file_ = chain_;
-    if (config_.sync == AuditSync::each) {
+    if (batch && config_.sync == AuditSync::each) {
         unsynced_.push_back(std::move(batch));
-    } else {
-        batch->outcome = Result<void>();
-        batch->written.notify_all();
+    } else if (batch) {
+        settle(*batch, written);
     }
     schedule_sync();
+    return {};
 }
 
 void AuditLog::schedule_sync() {
@@ -171,16 +186,13 @@ Task<void> AuditLog::sync_now(std::shared_ptr<AuditFile> file,
     if (!synced && !std::exchange(sync_failed_, true)) {
         log_event(LogLevel::error, "audit.sync-failed", {{"detail", synced.error().detail}});
     }
-    for (const auto& batch : batches) {
-        batch->outcome = synced;
-        batch->written.notify_all();
-    }
+    for (const auto& batch : batches) settle(*batch, synced);
     if (before.seq != chain_on_file_.seq || !unsynced_.empty()) schedule_sync();
 }
 
 Result<void> AuditLog::reopen() {
     if (!file_->was_moved()) return {};
-    write_batch();
+    static_cast<void>(write_now());
     ChainState chain = chain_on_file_;
     ATTESTD_TRY(AuditFile fresh, AuditFile::open(config_.path, chain));
     chain_ = chain_on_file_ = chain;
@@ -190,7 +202,7 @@ Result<void> AuditLog::reopen() {
 
 void AuditLog::finish() {
     flush_denials(Flush::all);
-    write_batch();
+    static_cast<void>(write_now());
     if (const auto synced = file_->sync(); !synced) {
         log_event(LogLevel::error, "audit.sync-failed", {{"detail", synced.error().detail}});
     }

@@ -29,6 +29,17 @@ class AuditLog final {
     /// caller_members()) are used before the first suspension only.
     [[nodiscard]] Task<Result<void>> record(AuditEvent event, std::string_view caller_text);
 
+    /// For releases that are answered within one turn of the event loop: append_release() for each,
+    /// then write_now() once, then the answers. Only while takes_turns(): `sync` is "each" or the
+    /// disk failed otherwise, and record() knows what to do.
+    [[nodiscard]] bool takes_turns() const noexcept {
+        return config_.sync == AuditSync::batched && !sync_failed_;
+    }
+    /// `members` is what line_members() gave.
+    void append_release(std::string_view members, std::chrono::microseconds latency);
+    /// Errc::audit_failed: none of the records since the last write is in the file.
+    [[nodiscard]] Result<void> write_now();
+
     /// For what does not wait: a denial or an event of the daemon. Equal denials within a minute
     /// make one line and, later, one with their number.
     void note_denial(const AuditEvent& event, std::string_view caller_text);
@@ -53,13 +64,14 @@ class AuditLog final {
     struct Held {
         BootTime since{};
         std::uint64_t num_repeated = 0;
+        std::chrono::system_clock::time_point first, last;  // of those that were held back
     };
     // (uid, socket, method, reason): the object is left out, or an attacker would choose the key.
     using DenialKey = std::tuple<uid_t, std::string, std::string, std::string>;
 
     void append(const AuditEvent& event, std::string_view caller_text);
     void schedule_write();
-    void write_batch();
+    static void settle(Batch& batch, const Result<void>& outcome);
     void schedule_sync();
     Task<void> sync_now(std::shared_ptr<AuditFile> file,
                         std::vector<std::shared_ptr<Batch>> batches);
@@ -72,7 +84,7 @@ class AuditLog final {
     ChainState chain_on_file_;
     std::shared_ptr<AuditFile> file_;  // shared with a sync that runs
     fmt::memory_buffer buffer_;
-    std::shared_ptr<Batch> batch_;  // of the records in buffer_
+    std::shared_ptr<Batch> batch_;  // those who wait for the records in buffer_, if any
     std::vector<std::shared_ptr<Batch>> unsynced_;
     Timer sync_timer_;
     bool write_scheduled_ = false;

@@ -1,10 +1,6 @@
 #include "agent/audit/record.h"
 
-#include <fmt/chrono.h>
-
 #include "agent/log.h"
-#include "quote/base/encoding.h"
-#include "quote/base/time.h"
 
 namespace attestd {
 namespace {
@@ -22,9 +18,12 @@ void put(fmt::memory_buffer& out, std::string_view text) {
 
 void put_hex(fmt::memory_buffer& out, ByteView bytes) {
     constexpr std::string_view kDigits = "0123456789abcdef";
+    const std::size_t begin = out.size();
+    out.resize(begin + 2 * bytes.size());
+    char* to = out.data() + begin;
     for (const std::uint8_t byte : bytes) {
-        out.push_back(kDigits[byte >> 4]);
-        out.push_back(kDigits[byte & 15]);
+        *to++ = kDigits[byte >> 4];
+        *to++ = kDigits[byte & 15];
     }
 }
 
@@ -66,12 +65,40 @@ void put_number(fmt::memory_buffer& out, std::string_view key, std::uint64_t num
     out.append(digits.data(), digits.data() + digits.size());
 }
 
+// `width` decimal digits.
+void put_digits(fmt::memory_buffer& out, std::uint64_t number, std::size_t width) {
+    const std::size_t begin = out.size();
+    out.resize(begin + width);
+    for (std::size_t i = width; i > 0; --i, number /= 10)
+        out[begin + i - 1] = static_cast<char>('0' + number % 10);
+}
+
+// RFC 3339 with microseconds. By hand: each record has one.
 void put_time(fmt::memory_buffer& out, std::chrono::system_clock::time_point now) {
     using namespace std::chrono;
-    const auto second = floor<seconds>(now);
-    const auto micros = duration_cast<microseconds>(now - second).count();
-    put(out, to_rfc3339(second).substr(0, 19));
-    fmt::format_to(std::back_inserter(out), ".{:06}Z", micros);
+    const auto day = floor<days>(now);
+    const year_month_day date(day);
+    const auto put_part = [&out](auto part, std::size_t width, char end) {
+        put_digits(out, static_cast<std::uint64_t>(part), width);
+        out.push_back(end);
+    };
+    const hh_mm_ss time(floor<microseconds>(now - day));
+    put_part(static_cast<int>(date.year()), 4, '-');
+    put_part(static_cast<unsigned>(date.month()), 2, '-');
+    put_part(static_cast<unsigned>(date.day()), 2, 'T');
+    put_part(time.hours().count(), 2, ':');
+    put_part(time.minutes().count(), 2, ':');
+    put_part(time.seconds().count(), 2, '.');
+    put_part(time.subseconds().count(), 6, 'Z');
+}
+
+void put_member(fmt::memory_buffer& out, std::string_view key,
+                std::chrono::system_clock::time_point time) {
+    put(out, ",\"");
+    put(out, key);
+    put(out, "\":\"");
+    put_time(out, time);
+    out.push_back('"');
 }
 
 void put_workloads(fmt::memory_buffer& out, const std::vector<std::string_view>& ids) {
@@ -90,6 +117,47 @@ void put_inspected(fmt::memory_buffer& out, const InspectedProcess& process) {
     put_member(out, "exe_verity", process.facts.verity ? &*process.facts.verity : nullptr);
     put_member(out, "exe_path", process.facts.path);
     put_member(out, "exe_refused", inspect::digest_state_name(process.facts.digest_state));
+}
+
+void put_members(fmt::memory_buffer& out, const AuditEvent& event, std::string_view caller_text) {
+    if (event.connection != 0) put_number(out, "conn", event.connection);
+    put(out, caller_text);
+    if (event.workloads != nullptr) put_workloads(out, *event.workloads);
+    put_member(out, "policy_sha256", event.policy);
+    put_member(out, "evidence_sha256", event.evidence);
+    if (event.epoch != 0) put_number(out, "epoch", event.epoch);
+    put_member(out, "method", event.method);
+    put_member(out, "object", event.object);
+    put_member(out, "decision", decision_name(event.decision));
+    put_member(out, "reason", event.reason);
+    put_member(out, "detail", event.detail);
+    if (event.repeated == 0) return;
+    put_number(out, "repeated", event.repeated);
+    put_member(out, "first_ts", event.first);
+    put_member(out, "last_ts", event.last);
+}
+
+// What stands before the members, and the place where the line began.
+std::size_t begin_line(fmt::memory_buffer& out, const ChainState& chain, std::string_view boot_id,
+                       std::chrono::system_clock::time_point now) {
+    const std::size_t begin = out.size();
+    put(out, "{\"ts\":\"");
+    put_time(out, now);
+    put(out, "\"");
+    put_member(out, "boot_id", boot_id);
+    put_number(out, "seq", chain.seq);
+    put_member(out, "prev", &chain.prev);
+    return begin;
+}
+
+void end_line(fmt::memory_buffer& out, ChainState& chain, std::size_t begin,
+              std::chrono::microseconds latency) {
+    put_number(out, "latency_us", static_cast<std::uint64_t>(latency.count()));
+    out.push_back('}');
+    const std::string_view line(out.data() + begin, out.size() - begin);
+    chain.prev = sha256(as_bytes(line));
+    ++chain.seq;
+    out.push_back('\n');
 }
 
 }  // namespace
@@ -112,34 +180,26 @@ std::string caller_members(const Caller& caller) {
     return fmt::to_string(out);
 }
 
+std::string line_members(const AuditEvent& event, std::string_view caller_text) {
+    fmt::memory_buffer out;
+    put_members(out, event, caller_text);
+    return fmt::to_string(out);
+}
+
 void append_line(fmt::memory_buffer& out, ChainState& chain, std::string_view boot_id,
                  std::chrono::system_clock::time_point now, const AuditEvent& event,
                  std::string_view caller_text) {
-    const std::size_t begin = out.size();
-    put(out, "{\"ts\":\"");
-    put_time(out, now);
-    put(out, "\"");
-    put_member(out, "boot_id", boot_id);
-    put_number(out, "seq", chain.seq);
-    put_member(out, "prev", &chain.prev);
-    if (event.connection != 0) put_number(out, "conn", event.connection);
-    put(out, caller_text);
-    if (event.workloads != nullptr) put_workloads(out, *event.workloads);
-    put_member(out, "policy_sha256", event.policy);
-    put_member(out, "evidence_sha256", event.evidence);
-    if (event.epoch != 0) put_number(out, "epoch", event.epoch);
-    put_member(out, "method", event.method);
-    put_member(out, "object", event.object);
-    put_member(out, "decision", decision_name(event.decision));
-    put_member(out, "reason", event.reason);
-    put_member(out, "detail", event.detail);
-    if (event.repeated != 0) put_number(out, "repeated", event.repeated);
-    put_number(out, "latency_us", static_cast<std::uint64_t>(event.latency.count()));
-    out.push_back('}');
-    const std::string_view line(out.data() + begin, out.size() - begin);
-    chain.prev = sha256(as_bytes(line));
-    ++chain.seq;
-    out.push_back('\n');
+    const std::size_t begin = begin_line(out, chain, boot_id, now);
+    put_members(out, event, caller_text);
+    end_line(out, chain, begin, event.latency);
+}
+
+void append_line(fmt::memory_buffer& out, ChainState& chain, std::string_view boot_id,
+                 std::chrono::system_clock::time_point now, std::string_view members,
+                 std::chrono::microseconds latency) {
+    const std::size_t begin = begin_line(out, chain, boot_id, now);
+    put(out, members);
+    end_line(out, chain, begin, latency);
 }
 
 }  // namespace attestd

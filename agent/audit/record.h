@@ -33,6 +33,7 @@ struct AuditEvent {
     const Sha256* evidence = nullptr;  ///< digest of the evidence that the result rests on
     std::uint64_t epoch = 0;
     std::uint64_t repeated = 0;  ///< further equal denials that this line stands for
+    std::chrono::system_clock::time_point first, last;  ///< of those; used with `repeated`
     std::chrono::microseconds latency{0};
 };
 
@@ -50,5 +51,14 @@ struct ChainState {
 void append_line(fmt::memory_buffer& out, ChainState& chain, std::string_view boot_id,
                  std::chrono::system_clock::time_point now, const AuditEvent& event,
                  std::string_view caller_text);
+
+/// All that stands between `prev` and `latency_us` in the line of `event`: made once for lines
+/// that differ in nothing else.
+[[nodiscard]] std::string line_members(const AuditEvent& event, std::string_view caller_text);
+
+/// The same line of what line_members() gave.
+void append_line(fmt::memory_buffer& out, ChainState& chain, std::string_view boot_id,
+                 std::chrono::system_clock::time_point now, std::string_view members,
+                 std::chrono::microseconds latency);
 
 }  // namespace attestd

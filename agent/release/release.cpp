@@ -22,22 +22,29 @@ Result<Grant> judge(Agent& agent, const Asker& asker, std::string_view name) {
     return decide(agent.policy, asker.peer.caller(), name, agent.session.current(now), now);
 }
 
-// The grant keeps its policy alive, so the views into it are good until the record is made.
-Task<Result<void>> record(Agent& agent, const Asker& asker, const Released& released) {
-    const Grant& grant = released.grant;
-    const auto ids = workload_ids(grant.policy(), grant.workloads());
-    const auto session = agent.affirmation();
+AuditEvent event_of(const Asker& asker, const Grant& grant,
+                    const std::vector<std::string_view>& ids,
+                    const std::optional<Affirmation>& session) {
     AuditEvent event;
     event.decision = Decision::allow;
     event.method = kMethod;
     event.object = grant.secret().name;
-    event.reason = released.is_known ? "not-modified" : "";
     event.connection = asker.connection;
     event.caller = &asker.peer.caller();
     event.workloads = &ids;
     event.policy = &grant.policy().digest;
     if (session) event.evidence = &session->result.result().evidence_digest();
     event.epoch = grant.epoch();
+    return event;
+}
+
+// The grant keeps its policy alive, so the views into it are good until the record is made.
+Task<Result<void>> record(Agent& agent, const Asker& asker, const Released& released) {
+    const Grant& grant = released.grant;
+    const auto ids = workload_ids(grant.policy(), grant.workloads());
+    const auto session = agent.affirmation();
+    AuditEvent event = event_of(asker, grant, ids, session);
+    event.reason = released.is_known ? "not-modified" : "";
     event.latency = since(asker.asked);
     co_return co_await agent.audit->record(event, asker.audit_text);
 }
@@ -50,6 +57,12 @@ std::vector<std::string_view> workload_ids(const Config& policy,
     out.reserve(indices.size());
     for (const std::uint32_t index : indices) out.push_back(policy.workloads.at(index).id);
     return out;
+}
+
+std::string release_members(const Agent& agent, const Asker& asker, const Grant& grant) {
+    const auto ids = workload_ids(grant.policy(), grant.workloads());
+    const auto session = agent.affirmation();
+    return line_members(event_of(asker, grant, ids, session), asker.audit_text);
 }
 
 void deny(Agent& agent, const Asker& asker, std::string_view method, std::string_view object,
@@ -75,12 +88,15 @@ Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string nam
             same ? judge(agent, asker, name) : Result<Grant>(tl::make_unexpected(same.error()));
         if (!grant) {
             deny(agent, asker, kMethod, name, explained(grant.error(), asker.peer.caller()));
-            const uid_t uid = asker.peer.caller().peer.uid;
+            const Caller& caller = asker.peer.caller();
             const bool is_locked =
                 grant.error().code == Errc::secret_unavailable &&
-                agent.limiter.failure(uid, agent.policy->limits, BootClock::now());
+                agent.limiter.failure(caller, agent.policy->limits, BootClock::now());
             if (is_locked)
-                log_event(LogLevel::warn, "caller.locked-out", {{"uid", std::to_string(uid)}});
+                log_event(LogLevel::warn, "caller.locked-out",
+                          {{"uid", std::to_string(caller.peer.uid)},
+                           {"unit", caller.cgroup.unit},
+                           {"socket", caller.socket}});
             co_return tl::make_unexpected(std::move(grant).error());
         }
         auto secret = co_await agent.vault.get(*grant);

@@ -28,6 +28,10 @@ struct Released {
 [[nodiscard]] Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string name,
                                              std::optional<std::uint64_t> known);
 
+/// line_members() of a release on this grant, while it holds.
+[[nodiscard]] std::string release_members(const Agent& agent, const Asker& asker,
+                                          const Grant& grant);
+
 /// Records a denial, counts it, and tells the limiter when it was an authorisation that failed.
 void deny(Agent& agent, const Asker& asker, std::string_view method, std::string_view object,
           const Error& error);

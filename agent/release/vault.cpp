@@ -51,11 +51,15 @@ Task<Result<R>> Vault::on_store(std::string source, F work) {
     co_return co_await run_blocking(store_strand_, std::move(job));
 }
 
+const SourcedSecret* Vault::cached(const Grant& grant) const noexcept {
+    const auto it = cache_.find(KeyLess::View(grant.secret().source, grant.secret().resource));
+    if (it == cache_.end() || it->second.epoch != grant.epoch()) return nullptr;
+    return &it->second.secret;
+}
+
 Task<Result<SourcedSecret>> Vault::get(Grant grant) {
+    if (const SourcedSecret* const here = cached(grant)) co_return *here;
     auto key = std::make_pair(grant.secret().source, grant.secret().resource);
-    if (const auto it = cache_.find(key); it != cache_.end()) {
-        if (it->second.epoch == grant.epoch()) co_return it->second.secret;
-    }
     const std::uint64_t generation = generation_;
     auto work = [grant](StoreSource& store) { return store.get(grant); };
     auto secret = co_await on_store<SourcedSecret>(key.first, std::move(work));
@@ -76,7 +80,7 @@ void Vault::wipe() noexcept {
     ++generation_;
 }
 
-void Vault::keep(std::pair<std::string, std::string> key, const SourcedSecret& secret,
+void Vault::keep(Key key, const SourcedSecret& secret,
                  std::uint64_t epoch) {
     const std::size_t len = secret.value->size();
     if (len > kMaxCachedOne) return;
@@ -90,7 +94,7 @@ void Vault::keep(std::pair<std::string, std::string> key, const SourcedSecret& s
 }
 
 void Vault::forget(const std::string& source, const SecretName& name) {
-    if (const auto it = cache_.find({source, name.text()}); it != cache_.end()) {
+    if (const auto it = cache_.find(KeyLess::View(source, name.text())); it != cache_.end()) {
         cached_len_ -= it->second.secret.value->size();
         cache_.erase(it);
     }

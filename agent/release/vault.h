@@ -28,6 +28,8 @@ class Vault final {
 
     /// The secret that `grant` names: from memory, else from its source.
     [[nodiscard]] Task<Result<SourcedSecret>> get(Grant grant);
+    /// The same from memory alone; null when it is not there. Good until the next call.
+    [[nodiscard]] const SourcedSecret* cached(const Grant& grant) const noexcept;
 
     /// For administrators: each returns what the store says. Errc::not_found for an unknown source,
     /// Errc::store_locked for one that is not open.
@@ -78,7 +80,18 @@ class Vault final {
         SourcedSecret secret;
         std::uint64_t epoch;
     };
-    void keep(std::pair<std::string, std::string> key, const SourcedSecret& secret,
+    using Key = std::pair<std::string, std::string>;  // (source, resource)
+    struct KeyLess {
+        using is_transparent = void;
+        using View = std::pair<std::string_view, std::string_view>;
+        static View view(const View& key) noexcept { return key; }
+        static View view(const Key& key) noexcept { return {key.first, key.second}; }
+        template <class A, class B>
+        bool operator()(const A& a, const B& b) const noexcept {
+            return view(a) < view(b);
+        }
+    };
+    void keep(Key key, const SourcedSecret& secret,
               std::uint64_t epoch);
     [[nodiscard]] Result<std::shared_ptr<StoreSource>> opened(const std::string& source) const;
     void forget(const std::string& source, const SecretName& name);
@@ -87,7 +100,7 @@ class Vault final {
 
     Strand platform_strand_, store_strand_;
     std::map<std::string, Entry, std::less<>> sources_;
-    std::map<std::pair<std::string, std::string>, Cached> cache_;  // (source, resource)
+    std::map<Key, Cached, KeyLess> cache_;
     std::size_t cached_len_ = 0;
     std::set<Timer*> waiting_;
     std::uint64_t generation_ = 0;  // of the values: a read that a change overtook is not kept
