@@ -8,6 +8,8 @@
 
 #include <chrono>
 #include <ctime>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -57,6 +59,13 @@ std::int64_t ChildProcess::cpu_ns() const noexcept {
     timespec used{};
     if (::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
     return std::int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
+}
+
+std::int64_t ChildProcess::resident_len() const {
+    std::ifstream statm("/proc/" + std::to_string(pid_) + "/statm");
+    std::int64_t total = 0, resident = 0;
+    if (!(statm >> total >> resident)) return 0;
+    return resident * ::sysconf(_SC_PAGESIZE);
 }
 
 }  // namespace attestd::bench

@@ -26,6 +26,8 @@ class ChildProcess final {
 
     /// CPU time that the process has used, all threads, in nanoseconds.
     [[nodiscard]] std::int64_t cpu_ns() const noexcept;
+    /// Bytes of memory that it has resident; 0 when that cannot be read.
+    [[nodiscard]] std::int64_t resident_len() const;
 
  private:
     explicit ChildProcess(pid_t pid) noexcept : pid_(pid) {}

@@ -1,5 +1,5 @@
 // release/1, 16, 64 and release/connect: a secret from the real daemon, identified, authorised and
-// audited.
+// audited. memory/idle and memory/1000: what it keeps, alone and with a thousand callers.
 //
 // attestd runs as its own process with its external platform, attestd-devsim; limits that would
 // slow a load down are raised by its configuration, and nothing else is different from production.
@@ -12,7 +12,9 @@
 
 #include "tests/bench/child_process.h"
 #include "tests/bench/http_load.h"
+#include "tests/bench/load_client.h"
 #include "tests/bench/options.h"
+#include "tests/bench/unix_socket.h"
 #include "tests/support/temp_dir.h"
 
 namespace attestd::bench {
@@ -20,6 +22,7 @@ namespace {
 
 constexpr int kStartTries =
     6000;  // of 20 ms: the emulator searches primes, and machines may be busy
+constexpr std::int64_t kStartLimitNs = 30'000'000'000;
 const std::string kGetSecret = "GET /v1/secrets/bench HTTP/1.1\r\nHost: attestd\r\n\r\n";
 const std::string kPutSecret =
     "PUT /v1/admin/secrets/bench HTTP/1.1\r\nHost: attestd\r\nContent-Type: "
@@ -30,11 +33,15 @@ const std::string kPutSecret =
 constexpr std::string_view kPolicy = R"({"snp": {"measurement": "any", "host_data": "any",
   "id_key_digest": "any", "author_key_digest": "any", "csp_ids": "any", "min_tcb": "any"}})";
 
-std::string config_text(const test::TempDir& dir) {
+std::string machine_root(const test::TempDir& dir) {
+    return fmt::format("\"{}/machine/root.der\"", dir.path().string());
+}
+
+std::string config_text(const test::TempDir& dir, const std::string& trust_anchors) {
     return fmt::format(R"({{
   "platform": {{"type": "external", "socket": "{0}/platform.sock"}},
   "verifier": {{"type": "local", "policy": "{0}/appraisal.json", "max_age": "1h",
-               "trust_anchors": ["{0}/machine/root.der"]}},
+               "trust_anchors": [{3}]}},
   "state_dir": "{0}/state",
   "sources": {{"store": {{"type": "store", "measured_image": true}}}},
   "listeners": [{{"name": "app", "path": "{0}/app.sock"}},
@@ -44,7 +51,7 @@ std::string config_text(const test::TempDir& dir) {
   "limits": {{"connections": 4096, "connections_per_uid": 4096, "idle_timeout": "10m",
              "requests": {{"per_second": 1000000, "burst": 1000000}}}}
 }})",
-                       dir.path().string(), ::getuid(), ::getuid() == 0);
+                       dir.path().string(), ::getuid(), ::getuid() == 0, trust_anchors);
 }
 
 Result<void> wait_for(const std::filesystem::path& socket, const std::string& request) {
@@ -72,7 +79,8 @@ class Agent final {
         std::filesystem::create_directory(dir + "/state");
         std::filesystem::permissions(dir + "/state", std::filesystem::perms::owner_all);
         out->dir_.write("appraisal.json", kPolicy);
-        const auto config = out->dir_.write("attestd.json", config_text(out->dir_));
+        const auto config = out->dir_.write(
+            "attestd.json", config_text(out->dir_, machine_root(out->dir_)));
         ATTESTD_TRY(ChildProcess daemon, ChildProcess::start({options.attestd, "--config", config},
                                                              dir + "/attestd.log"));
         out->daemon_ = std::make_unique<ChildProcess>(std::move(daemon));
@@ -84,6 +92,7 @@ class Agent final {
 
     [[nodiscard]] std::filesystem::path socket() const { return dir_ / "app.sock"; }
     [[nodiscard]] std::int64_t cpu_ns() const noexcept { return daemon_->cpu_ns(); }
+    [[nodiscard]] std::int64_t resident_len() const { return daemon_->resident_len(); }
 
  private:
     Agent() = default;
@@ -122,6 +131,51 @@ void release_connect(benchmark::State& state, const Options& options) {
     run_connecting(state, agent->socket(), kGetSecret, [agent] { return agent->cpu_ns(); });
 }
 
+void report_memory(benchmark::State& state, const Agent& agent) {
+    for (auto _ : state) benchmark::DoNotOptimize(agent.resident_len());
+    state.counters["resident"] = static_cast<double>(agent.resident_len());
+}
+
+// Before any load: registered first, and random interleaving is of repetitions of one family.
+void memory_idle(benchmark::State& state, const Options& options) {
+    auto fresh = Agent::start(options);
+    if (!fresh) return state.SkipWithError(to_string(fresh.error()).c_str());
+    report_memory(state, **fresh);
+}
+
+void memory_connected(benchmark::State& state, const Options& options) {
+    constexpr int kCallers = 1000;
+    auto fresh = Agent::start(options);
+    if (!fresh) return state.SkipWithError(to_string(fresh.error()).c_str());
+    auto client = LoadClient::connect((*fresh)->socket(), kCallers, kGetSecret);
+    if (!client) return state.SkipWithError(to_string(client.error()).c_str());
+    std::vector<std::int64_t> latencies;
+    if (const auto done = client->run(kCallers, latencies); !done)
+        return state.SkipWithError(to_string(done.error()).c_str());
+    report_memory(state, **fresh);
+}
+
+// From exec to the first accepted connection, with a platform that nobody answers for.
+void start_ready(benchmark::State& state, const Options& options) {
+    for (auto _ : state) {
+        const test::TempDir dir;
+        std::filesystem::create_directories(dir.path() / "state");
+        std::filesystem::permissions(dir.path() / "state", std::filesystem::perms::owner_all);
+        dir.write("appraisal.json", kPolicy);
+        const auto config = dir.write("attestd.json", config_text(dir, /*trust_anchors=*/""));
+        const std::int64_t from = monotonic_ns();
+        const auto daemon =
+            ChildProcess::start({options.attestd, "--config", config}, dir / "attestd.log");
+        if (!daemon) return state.SkipWithError(to_string(daemon.error()).c_str());
+        while (!connect_to(dir / "app.sock")) {
+            if (monotonic_ns() - from > kStartLimitNs)
+                return state.SkipWithError("attestd did not come up");
+            std::this_thread::sleep_for(std::chrono::microseconds(200));
+        }
+        state.SetIterationTime(static_cast<double>(monotonic_ns() - from) / 1e9);
+    }
+}
+
 }  // namespace
 
 void register_release(const Options& options) {
@@ -129,6 +183,11 @@ void register_release(const Options& options) {
         benchmark::RegisterBenchmark(fmt::format("release/{}", n).c_str(), release, options, n);
     }
     benchmark::RegisterBenchmark("release/connect", release_connect, options);
+    benchmark::RegisterBenchmark("memory/idle", memory_idle, options)->Iterations(1);
+    benchmark::RegisterBenchmark("memory/1000", memory_connected, options)->Iterations(1);
+    benchmark::RegisterBenchmark("start/ready", start_ready, options)
+        ->Iterations(3)
+        ->UseManualTime();
 }
 
 void stop_agent() { the_agent().reset(); }

@@ -9,8 +9,10 @@ import subprocess
 import sys
 
 EXPECTED = ["floor/p256_verify", "floor/p384_verify", "floor/epoll/1", "floor/epoll/16", "floor/epoll/64",
+            "floor/epoll/connect", "nginx/16",
             "tdx/parse", "tdx/cold", "tdx/warm", "tdx/hot", "snp/parse", "snp/cold", "snp/hot",
-            "release/1", "release/16", "release/64", "release/connect"]
+            "release/1", "release/16", "release/64", "release/connect",
+            "memory/idle", "memory/1000", "start/ready"]
 
 
 def complaints(name, found):
@@ -18,6 +20,8 @@ def complaints(name, found):
         return ["it was not run"]
     if found.get("error_occurred"):
         return [found.get("error_message", "error")]
+    if name.startswith("memory/") and not found.get("resident", 0) > 0:
+        return ["no resident memory"]
     wrong = [] if found["iterations"] > 0 and found["real_time"] > 0 else ["it measured nothing"]
     if "/epoll/" in name or name.startswith("release/"):
         wrong += [f"no {c}" for c in ("cpu_per_request", "p50") if not found.get(c, 0) > 0]
@@ -37,6 +41,9 @@ def main():
     bad = 0
     for number, name in enumerate(EXPECTED, 1):
         wrong = complaints(name, ran.get(name))
+        if name == "nginx/16" and "is not there" in " ".join(wrong):
+            print(f"ok {number} - {name} # SKIP {wrong[0]}")
+            continue
         bad += bool(wrong)
         print(f"{'not ok' if wrong else 'ok'} {number} - {name}")
         for line in wrong:
