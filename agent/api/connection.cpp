@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t kFirstBufferLen = 1024;  // of most requests; grows up to kMaxHeadLen
-constexpr std::uint32_t kGone = EPOLLHUP | EPOLLERR;
+constexpr std::uint32_t kPeerGone = EPOLLHUP | EPOLLERR;
 
 // 204 and 304 have no body, and no length of one.
 bool has_body(unsigned status) noexcept { return status != 204 && status != 304; }
@@ -144,7 +144,7 @@ void Connection::on_ready(std::uint32_t events) {
     if (state_ == State::closed) return;
     if (state_ == State::reading) return guarded([this] { read(); });
     // Nobody is left to take the answer.
-    if ((events & kGone) != 0) return close();
+    if ((events & kPeerGone) != 0) return close();
     // A further request is read after this one.
     if (state_ == State::busy) return want(0);
     guarded([this] { send_on(); });

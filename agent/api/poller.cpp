@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kMaxAtOnce = 64;  // of all that is ready; the rest comes with the next turn
 
-epoll_event event_of(std::uint32_t events, Watcher& watcher) noexcept {
+epoll_event epoll_event_of(std::uint32_t events, Watcher& watcher) noexcept {
     epoll_event event{};
     event.events = events;
     event.data.ptr = &watcher;
@@ -29,19 +29,17 @@ Poller::~Poller() {
 }
 
 Result<void> Poller::add(int fd, std::uint32_t events, Watcher& watcher) {
-    epoll_event event = event_of(events, watcher);
+    epoll_event event = epoll_event_of(events, watcher);
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
     return fail_errno(errno, "epoll");
 }
 
 void Poller::change(int fd, std::uint32_t events, Watcher& watcher) noexcept {
-    epoll_event event = event_of(events, watcher);
+    epoll_event event = epoll_event_of(events, watcher);
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
-void Poller::remove(int fd) noexcept {
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-}
+void Poller::remove(int fd) noexcept { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 Task<void> Poller::wait() {
     co_await descriptor_.async_wait(decltype(descriptor_)::wait_read, asio::as_tuple(use_task));

@@ -14,7 +14,6 @@ namespace attestd {
 namespace {
 
 constexpr std::string_view kSecrets = "/v1/secrets/";
-constexpr std::string_view kMethod = "GET /v1/secrets";
 constexpr std::string_view kBytesType = "application/octet-stream";
 constexpr unsigned kRetrySoon = 1;  // seconds
 
@@ -136,9 +135,8 @@ AtOnce Routes::try_at_once(Connection& connection, const Request& request, Respo
     };
     if (const auto within = within_limits(connection, request); !within)
         return refuse("request", request.path, within.error());
-    const auto same =
-        connection.peer().recheck_facts(agent_.policy->identity, BootClock::now());
-    if (!same) return refuse(kMethod, ready->grant.secret().name, same.error());
+    const auto same = connection.peer().recheck_facts(agent_.policy->identity, BootClock::now());
+    if (!same) return refuse(kReleaseMethod, ready->grant.secret().name, same.error());
     connection.set_value(secret->value);
     return AtOnce::releasing;
 }

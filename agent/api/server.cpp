@@ -14,8 +14,8 @@ namespace {
 
 constexpr auto kSweepInterval = std::chrono::milliseconds(500);
 constexpr int kSweepsPerTidying = 20;  // every 10 s: rate limits, held-back denials
-constexpr int kTurnsInARow = 4;      // before other work of the loop has its turn
-constexpr int kAcceptsPerTurn = 64;  // before those who are in have theirs
+constexpr int kTurnsInARow = 4;        // before other work of the loop has its turn
+constexpr int kAcceptsPerTurn = 64;    // before those who are in have theirs
 
 Result<Fd> new_socket() {
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -148,10 +148,15 @@ void Server::finish_releases() {
         pidfds_.push_back({c->peer().pidfd().get(), POLLIN, 0});
     kernel_.look_for_exits(pidfds_);
     for (std::size_t i = 0; i < releasing_.size(); ++i) {
-        if (pidfds_[i].revents != 0) releasing_[i]->close();
-        if (releasing_[i]->is_open())
-            agent_.audit->append_release(releasing_[i]->ready()->members,
-                                         releasing_[i]->latency());
+        Connection& connection = *releasing_[i];
+        if (pidfds_[i].revents != 0 && connection.is_open()) {
+            const Error gone{Errc::peer_exited, "the process that connected is gone"};
+            deny(agent_, connection.asker(), kReleaseMethod,
+                 connection.ready()->grant.secret().name, gone);
+            connection.close();
+        }
+        if (connection.is_open())
+            agent_.audit->append_release(connection.ready()->members, connection.latency());
     }
     const auto written = agent_.audit->write_now();
     for (Connection* const connection : releasing_) connection->finish_release(written);
@@ -174,8 +179,8 @@ void Server::has_ended(Connection& connection) {
 
 void Server::accept_some(Listening& listening) {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
-        Fd socket(::accept4(listening.socket.get(), nullptr, nullptr,
-                            SOCK_CLOEXEC | SOCK_NONBLOCK));
+        Fd socket(
+            ::accept4(listening.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (socket) {
             admit_or_drop(listening.config, std::move(socket));
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -257,8 +262,7 @@ void Server::turn_away(int socket, const ListenerConfig& listener, const Error& 
         "Connection: close\r\n\r\n{}",
         response.status, reason_phrase(response.status), response.content_type,
         response.body.size(), response.body);
-    static_cast<void>(
-        ::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
+    static_cast<void>(::send(socket, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 Task<void> Server::sweep_loop() {

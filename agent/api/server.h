@@ -76,7 +76,7 @@ class Server final : private ConnectionHost {
     std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;
     std::unordered_map<uid_t, std::uint32_t> per_uid_;
     std::uint64_t next_id_ = 1;
-    Fd reserve_;  // given up for an instant when descriptors run out
+    Fd reserve_;            // given up for an instant when descriptors run out
     bool is_deaf_ = false;  // not even the reserve was to be had: until the next sweep
     // Of this turn.
     std::vector<std::shared_ptr<Connection>> ended_;  // they may still be on the stack

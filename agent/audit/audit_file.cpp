@@ -24,6 +24,12 @@ Result<std::size_t> length_of(const Fd& fd, const std::filesystem::path& path) {
 
 }  // namespace
 
+Result<void> sync_folder_of(const std::filesystem::path& path) {
+    ATTESTD_TRY(const Fd folder, open_file(path.parent_path(), O_RDONLY | O_DIRECTORY));
+    if (::fsync(folder.get()) == 0) return {};
+    return fail(Errc::audit_failed, to_string(fail_errno(errno, path.string()).value()));
+}
+
 Result<AuditFile> AuditFile::open(const std::filesystem::path& path, ChainState& chain) {
     ATTESTD_TRY(Fd fd, open_file(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW, kMode));
     // The umask may be stricter than what auditors need, and an older file's mode may be anything.

@@ -20,10 +20,13 @@ struct TornTail {
     std::filesystem::path kept_in;
 };
 
+/// After this, names that were given in the folder of `path` outlive a crash of the machine.
+[[nodiscard]] Result<void> sync_folder_of(const std::filesystem::path& path);
+
 class AuditFile final {
  public:
     /// Opens or makes the file and finds the end of its chain. `chain` is what a file made anew
-    /// continues (after rotation); it is moved to the end of an old one. Errors of the file system
+    /// continues; it is moved to the end of an old one. Errors of the file system
     /// and of find_end().
     [[nodiscard]] static Result<AuditFile> open(const std::filesystem::path& path,
                                                 ChainState& chain);
@@ -40,6 +43,7 @@ class AuditFile final {
     /// Whether the file at `path` is another one now (rotated away).
     [[nodiscard]] bool was_moved() const;
 
+    [[nodiscard]] std::size_t len() const noexcept { return len_; }
     [[nodiscard]] const std::optional<TornTail>& torn() const noexcept { return torn_; }
 
  private:

@@ -1,5 +1,6 @@
 #include "agent/audit/audit_log.h"
 
+#include "agent/audit/file_names.h"
 #include "agent/log.h"
 #include "quote/base/encoding.h"
 
@@ -10,6 +11,27 @@ constexpr auto kSyncInterval = std::chrono::milliseconds(500);  // "within a sec
 constexpr auto kHoldDenials = std::chrono::minutes(1);
 constexpr std::size_t kMaxHeld = 1024;          // further kinds of denial share one entry
 constexpr std::size_t kMaxBufferLen = 1 << 20;  // denials beyond it are dropped and counted
+
+constexpr std::size_t kRotationRetryLen = 1 << 20;  // grown by so much, rotation is tried again
+
+// What a file made anew continues: the newest that was set aside, if a crash came in between.
+Result<ChainState> end_of_earlier(const std::filesystem::path& path) {
+    ChainState chain;
+    std::error_code ec;
+    const bool is_there = std::filesystem::file_size(path, ec) != 0 && !ec;
+    const auto earlier = files_set_aside(path);
+    if (is_there || earlier.empty()) return chain;
+    ATTESTD_TRY(const AuditFile last, AuditFile::open(earlier.back(), chain));
+    return chain;
+}
+
+Result<void> rename_file(const std::filesystem::path& path, std::uint64_t next_seq) {
+    const std::filesystem::path to = set_aside_path(path, next_seq);
+    std::error_code ec;
+    std::filesystem::rename(path, to, ec);
+    if (ec) return fail_errno(ec.value(), to.string());
+    return {};
+}
 
 }  // namespace
 
@@ -27,7 +49,7 @@ void AuditLog::settle(Batch& batch, const Result<void>& outcome) {
 
 Result<std::unique_ptr<AuditLog>> AuditLog::open(Io& io, Strand strand, const AuditConfig& config,
                                                  std::string boot_id) {
-    ChainState chain;
+    ATTESTD_TRY(ChainState chain, end_of_earlier(config.path));
     ATTESTD_TRY(AuditFile file, AuditFile::open(config.path, chain));
     const auto torn = file.torn();
     auto log =
@@ -56,7 +78,10 @@ AuditLog::AuditLog(Io& io, Strand strand, AuditConfig config, std::string boot_i
       chain_(chain),
       chain_on_file_(chain),
       file_(std::make_shared<AuditFile>(std::move(file))),
-      sync_timer_(io) {}
+      next_rotation_(config_.max_len),
+      sync_timer_(io) {
+    if (config_.journal) journal_.emplace();
+}
 
 void AuditLog::append(const AuditEvent& event, std::string_view caller_text) {
     append_line(buffer_, chain_, boot_id_, std::chrono::system_clock::now(), event, caller_text);
@@ -139,7 +164,9 @@ void AuditLog::schedule_write() {
 Result<void> AuditLog::write_now() {
     if (buffer_.size() == 0) return {};
     auto batch = std::exchange(batch_, nullptr);
-    auto written = file_->append(as_bytes(std::string_view(buffer_.data(), buffer_.size())));
+    const std::string_view lines(buffer_.data(), buffer_.size());
+    auto written = file_->append(as_bytes(lines));
+    if (written && journal_) journal_->send(lines);
     buffer_.clear();
     if (!written) {
         if (std::exchange(last_write_good_, false)) {
@@ -156,8 +183,39 @@ Result<void> AuditLog::write_now() {
     } else if (batch) {
         settle(*batch, written);
     }
+    rotate_if_long();
     schedule_sync();
     return {};
+}
+
+// A failure costs nothing but length: the old file takes records as before.
+void AuditLog::rotate_if_long() {
+    if (config_.max_len == 0 || file_->len() < next_rotation_) return;
+    const auto begin_new = [this]() -> Result<void> {
+        if (!file_->was_moved()) ATTESTD_CHECK(rename_file(config_.path, chain_on_file_.seq));
+        ChainState chain = chain_on_file_;
+        ATTESTD_TRY(AuditFile fresh, AuditFile::open(config_.path, chain));
+        set_aside_.push_back(std::exchange(file_, std::make_shared<AuditFile>(std::move(fresh))));
+        return {};
+    };
+    const auto done = begin_new();
+    if (!done) {
+        next_rotation_ = file_->len() + kRotationRetryLen;
+        log_event(LogLevel::error, "audit.not-rotated", {{"why", to_string(done.error())}});
+        return;
+    }
+    next_rotation_ = config_.max_len;
+    drop_oldest();
+}
+
+void AuditLog::drop_oldest() const {
+    if (config_.keep == 0) return;
+    const auto all = files_set_aside(config_.path);
+    for (std::size_t i = 0; i + config_.keep < all.size(); ++i) {
+        std::error_code ec;
+        std::filesystem::remove(all[i], ec);
+        if (ec) log_event(LogLevel::error, "audit.not-dropped", {{"file", all[i].string()}});
+    }
 }
 
 void AuditLog::schedule_sync() {
@@ -167,7 +225,9 @@ void AuditLog::schedule_sync() {
             return;  // cancelled: only by the end of this object, which must not be touched then
         sync_scheduled_ = false;
         sync_running_ = true;
-        spawn(io_, sync_now(file_, std::exchange(unsynced_, {})));
+        Files files = std::exchange(set_aside_, {});
+        files.push_back(file_);
+        spawn(io_, sync_now(std::move(files), std::exchange(unsynced_, {})));
     };
     if (config_.sync == AuditSync::each) {
         asio::post(io_, [start] { start(error_code()); });
@@ -177,10 +237,12 @@ void AuditLog::schedule_sync() {
     sync_timer_.async_wait(start);
 }
 
-Task<void> AuditLog::sync_now(std::shared_ptr<AuditFile> file,
-                              std::vector<std::shared_ptr<Batch>> batches) {
+Task<void> AuditLog::sync_now(Files files, std::vector<std::shared_ptr<Batch>> batches) {
     const ChainState before = chain_on_file_;
-    const auto sync = [file] { return file->sync(); };
+    const auto sync = [files, path = config_.path]() -> Result<void> {
+        for (const auto& file : files) ATTESTD_CHECK(file->sync());
+        return files.size() > 1 ? sync_folder_of(path) : Result<void>();
+    };
     auto synced = co_await run_blocking(strand_, sync);
     sync_running_ = false;
     if (!synced && !std::exchange(sync_failed_, true)) {
@@ -196,15 +258,18 @@ Result<void> AuditLog::reopen() {
     ChainState chain = chain_on_file_;
     ATTESTD_TRY(AuditFile fresh, AuditFile::open(config_.path, chain));
     chain_ = chain_on_file_ = chain;
-    file_ = std::make_shared<AuditFile>(std::move(fresh));
+    set_aside_.push_back(std::exchange(file_, std::make_shared<AuditFile>(std::move(fresh))));
+    next_rotation_ = config_.max_len;
     return {};
 }
 
 void AuditLog::finish() {
     flush_denials(Flush::all);
     static_cast<void>(write_now());
-    if (const auto synced = file_->sync(); !synced) {
-        log_event(LogLevel::error, "audit.sync-failed", {{"detail", synced.error().detail}});
+    set_aside_.push_back(file_);
+    for (const auto& file : set_aside_) {
+        if (const auto synced = file->sync(); !synced)
+            log_event(LogLevel::error, "audit.sync-failed", {{"detail", synced.error().detail}});
     }
 }
 

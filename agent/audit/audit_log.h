@@ -2,7 +2,8 @@
 //
 // record() returns when the line is in the file (and, with AuditSync::each, on the disk). Records
 // that are made in the same turn of the event loop share one write. When a line cannot be written,
-// its caller is told so and gives nothing away.
+// its caller is told so and gives nothing away. A file that has grown to `max_size` is set aside,
+// and the chain goes on in a new one.
 #pragma once
 
 #include <map>
@@ -10,6 +11,7 @@
 #include <tuple>
 
 #include "agent/audit/audit_file.h"
+#include "agent/audit/journal.h"
 #include "agent/clock.h"
 #include "agent/task.h"
 #include "config/config.h"
@@ -61,6 +63,7 @@ class AuditLog final {
 
  private:
     struct Batch;
+    using Files = std::vector<std::shared_ptr<AuditFile>>;
     struct Held {
         BootTime since{};
         std::uint64_t num_repeated = 0;
@@ -73,8 +76,9 @@ class AuditLog final {
     void schedule_write();
     static void settle(Batch& batch, const Result<void>& outcome);
     void schedule_sync();
-    Task<void> sync_now(std::shared_ptr<AuditFile> file,
-                        std::vector<std::shared_ptr<Batch>> batches);
+    Task<void> sync_now(Files files, std::vector<std::shared_ptr<Batch>> batches);
+    void rotate_if_long();
+    void drop_oldest() const;
 
     Io& io_;
     Strand strand_;
@@ -83,6 +87,9 @@ class AuditLog final {
     ChainState chain_;  // after everything in buffer_
     ChainState chain_on_file_;
     std::shared_ptr<AuditFile> file_;  // shared with a sync that runs
+    Files set_aside_;                  // and not synced yet
+    std::size_t next_rotation_ = 0;    // length of file_; after a failure, a later one
+    std::optional<Journal> journal_;
     fmt::memory_buffer buffer_;
     std::shared_ptr<Batch> batch_;  // those who wait for the records in buffer_, if any
     std::vector<std::shared_ptr<Batch>> unsynced_;

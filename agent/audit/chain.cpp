@@ -66,7 +66,7 @@ Result<ChainEnd> find_end(std::string_view tail, TailKind kind) {
                 "begin a new chain");
 }
 
-Result<ChainSummary> verify_chain(std::string_view text) {
+Result<ChainSummary> verify_chain(std::string_view text, const Sha256* wanted) {
     ChainSummary out;
     for (std::uint64_t number = 1; !text.empty(); ++number) {
         const auto end = text.find('\n');
@@ -78,6 +78,7 @@ Result<ChainSummary> verify_chain(std::string_view text) {
             const auto facts = facts_of(line);
             if (!facts) return fail_in("line 1", facts.error());
             out.first_seq = facts->seq;
+            out.first_prev = facts->prev;
             out.end = ChainState{facts->seq, facts->prev};
             if (facts->seq == 0 && facts->prev != Sha256{}) {
                 return fail(Errc::audit_failed, "line 1: the first record must follow nothing");
@@ -87,6 +88,7 @@ Result<ChainSummary> verify_chain(std::string_view text) {
             return fail_in(fmt::format("line {}", number), good.error());
         }
         ++out.num_records;
+        if (wanted != nullptr && out.end.prev == *wanted) out.holds_wanted = true;
         text.remove_prefix(end + 1);
     }
     return out;

@@ -30,11 +30,15 @@ enum class TailKind : std::uint8_t { whole_file, end_of_file };
 struct ChainSummary {
     std::uint64_t num_records = 0;
     std::uint64_t first_seq = 0;
+    Sha256 first_prev{};  ///< of the record before the first: zeros for none
     ChainState end;
+    bool holds_wanted = false;
 };
 
 /// Checks a whole file, one record a line. The first line may continue an earlier file.
-/// Errc::audit_failed names the line and what is wrong.
-[[nodiscard]] Result<ChainSummary> verify_chain(std::string_view text);
+/// Errc::audit_failed names the line and what is wrong. `wanted` is the digest of a record that is
+/// looked for.
+[[nodiscard]] Result<ChainSummary> verify_chain(std::string_view text,
+                                                const Sha256* wanted = nullptr);
 
 }  // namespace attestd

@@ -84,9 +84,8 @@ Result<void> Peer::check_alive() const {
 
 Result<void> Peer::check_owner(uid_t uid, gid_t gid) const {
     if (uid == caller_.peer.uid && gid == caller_.peer.gid) return {};
-    return fail(Errc::peer_changed,
-                fmt::format("connected as {}:{}, is now {}:{}", caller_.peer.uid, caller_.peer.gid,
-                            uid, gid));
+    return fail(Errc::peer_changed, fmt::format("connected as {}:{}, is now {}:{}",
+                                                caller_.peer.uid, caller_.peer.gid, uid, gid));
 }
 
 Result<void> Peer::check_status(const IdentityConfig& rules) const {
@@ -144,8 +143,7 @@ Result<void> Peer::recheck_facts(const IdentityConfig& rules, BootTime now) cons
         if (is_in_numbered_cgroup() && info.cgroup != info_.cgroup)
             return fail(Errc::peer_changed, "the process moved to another cgroup");
     }
-    if (is_due || (rules.cgroup_matters && !is_in_numbered_cgroup()))
-        ATTESTD_CHECK(check_cgroup());
+    if (is_due || (rules.cgroup_matters && !is_in_numbered_cgroup())) ATTESTD_CHECK(check_cgroup());
     if (!is_due) return {};
     ATTESTD_CHECK(check_status(rules));
     // A pidfd of the peer proves by itself that this is still the process; without one the start

@@ -6,7 +6,6 @@
 namespace attestd {
 namespace {
 
-constexpr std::string_view kMethod = "GET /v1/secrets";
 // How often a grant may be overtaken by a renewal or reload before the caller is told to come
 // again.
 constexpr int kMaxTries = 3;
@@ -27,7 +26,7 @@ AuditEvent event_of(const Asker& asker, const Grant& grant,
                     const std::optional<Affirmation>& session) {
     AuditEvent event;
     event.decision = Decision::allow;
-    event.method = kMethod;
+    event.method = kReleaseMethod;
     event.object = grant.secret().name;
     event.connection = asker.connection;
     event.caller = &asker.peer.caller();
@@ -87,7 +86,8 @@ Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string nam
         auto grant =
             same ? judge(agent, asker, name) : Result<Grant>(tl::make_unexpected(same.error()));
         if (!grant) {
-            deny(agent, asker, kMethod, name, explained(grant.error(), asker.peer.caller()));
+            deny(agent, asker, kReleaseMethod, name,
+                 explained(grant.error(), asker.peer.caller()));
             const Caller& caller = asker.peer.caller();
             const bool is_locked =
                 grant.error().code == Errc::secret_unavailable &&
@@ -101,7 +101,7 @@ Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string nam
         }
         auto secret = co_await agent.vault.get(*grant);
         if (!secret) {
-            deny(agent, asker, kMethod, name, secret.error());
+            deny(agent, asker, kReleaseMethod, name, secret.error());
             co_return tl::make_unexpected(std::move(secret).error());
         }
         const bool is_known = known == secret->version;
@@ -116,7 +116,7 @@ Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string nam
         }
     }
     const Error error{Errc::grant_expired, "session or policy changed again and again"};
-    deny(agent, asker, kMethod, name, error);
+    deny(agent, asker, kReleaseMethod, name, error);
     co_return tl::make_unexpected(error);
 }
 

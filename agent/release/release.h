@@ -9,6 +9,9 @@
 
 namespace attestd {
 
+/// What the audit record calls a release.
+inline constexpr std::string_view kReleaseMethod = "GET /v1/secrets";
+
 /// Who asks, and what the audit record says about it. Outlives the call.
 struct Asker {
     const Peer& peer;

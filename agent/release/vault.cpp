@@ -80,8 +80,7 @@ void Vault::wipe() noexcept {
     ++generation_;
 }
 
-void Vault::keep(Key key, const SourcedSecret& secret,
-                 std::uint64_t epoch) {
+void Vault::keep(Key key, const SourcedSecret& secret, std::uint64_t epoch) {
     const std::size_t len = secret.value->size();
     if (len > kMaxCachedOne) return;
     if (const auto old = cache_.find(key); old != cache_.end()) {

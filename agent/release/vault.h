@@ -91,8 +91,7 @@ class Vault final {
             return view(a) < view(b);
         }
     };
-    void keep(Key key, const SourcedSecret& secret,
-              std::uint64_t epoch);
+    void keep(Key key, const SourcedSecret& secret, std::uint64_t epoch);
     [[nodiscard]] Result<std::shared_ptr<StoreSource>> opened(const std::string& source) const;
     void forget(const std::string& source, const SecretName& name);
     template <class R, class F>

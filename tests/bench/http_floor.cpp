@@ -47,8 +47,7 @@ void epoll_connect(benchmark::State& state) {
         state.SkipWithError(to_string(server.error()).c_str());
         return;
     }
-    run_connecting(state, dir / "floor.sock", kRequest,
-                   [&server] { return (*server)->cpu_ns(); });
+    run_connecting(state, dir / "floor.sock", kRequest, [&server] { return (*server)->cpu_ns(); });
 }
 
 // One process, no record of requests, connections that stay open: as cheap as nginx gets.
@@ -70,9 +69,9 @@ void nginx(benchmark::State& state, int num_connections) {
         return state.SkipWithError("nginx is not there: install nginx-light");
     const test::TempDir dir;
     dir.write("files/v1/secrets/bench", std::string_view("ssssssssssssssssssssssssssssssss"));
-    const auto config = dir.write(
-        "nginx.conf", fmt::format(fmt::runtime(kNginxConfig), dir.path().string(),
-                                  ::getuid() == 0 ? "user root;" : ""));
+    const auto config =
+        dir.write("nginx.conf", fmt::format(fmt::runtime(kNginxConfig), dir.path().string(),
+                                            ::getuid() == 0 ? "user root;" : ""));
     const auto server = ChildProcess::start(
         {kProgram, "-p", dir.path().string(), "-c", config.string()}, dir / "nginx.log");
     if (!server) return state.SkipWithError(to_string(server.error()).c_str());

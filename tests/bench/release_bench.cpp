@@ -37,9 +37,11 @@ std::string machine_root(const test::TempDir& dir) {
     return fmt::format("\"{}/machine/root.der\"", dir.path().string());
 }
 
-std::string config_text(const test::TempDir& dir, const std::string& trust_anchors) {
+// `machine` is the folder of the emulator.
+std::string config_text(const test::TempDir& dir, const test::TempDir& machine,
+                        const std::string& trust_anchors) {
     return fmt::format(R"({{
-  "platform": {{"type": "external", "socket": "{0}/platform.sock"}},
+  "platform": {{"type": "external", "socket": "{4}/platform.sock"}},
   "verifier": {{"type": "local", "policy": "{0}/appraisal.json", "max_age": "1h",
                "trust_anchors": [{3}]}},
   "state_dir": "{0}/state",
@@ -51,7 +53,8 @@ std::string config_text(const test::TempDir& dir, const std::string& trust_ancho
   "limits": {{"connections": 4096, "connections_per_uid": 4096, "idle_timeout": "10m",
              "requests": {{"per_second": 1000000, "burst": 1000000}}}}
 }})",
-                       dir.path().string(), ::getuid(), ::getuid() == 0, trust_anchors);
+                       dir.path().string(), ::getuid(), ::getuid() == 0, trust_anchors,
+                       machine.path().string());
 }
 
 Result<void> wait_for(const std::filesystem::path& socket, const std::string& request) {
@@ -66,27 +69,12 @@ Result<void> wait_for(const std::filesystem::path& socket, const std::string& re
 
 class Agent final {
  public:
-    static Result<std::unique_ptr<Agent>> start(const Options& options) {
+    /// On a machine of its own, or on that of another, whose keys took their time.
+    static Result<std::unique_ptr<Agent>> start(const Options& options,
+                                                const Agent* other = nullptr) {
         std::unique_ptr<Agent> out(new Agent);
-        const std::string dir = out->dir_.path();
-        ATTESTD_TRY(ChildProcess devsim,
-                    ChildProcess::start({options.devsim, "--dir", dir + "/machine", "--tee", "snp",
-                                         "--socket", dir + "/platform.sock"},
-                                        dir + "/devsim.log"));
-        out->devsim_ = std::make_unique<ChildProcess>(std::move(devsim));
-        ATTESTD_CHECK(wait_for(dir + "/machine/control.sock",
-                               "GET /v1/control HTTP/1.1\r\nHost: devsim\r\n\r\n"));
-        std::filesystem::create_directory(dir + "/state");
-        std::filesystem::permissions(dir + "/state", std::filesystem::perms::owner_all);
-        out->dir_.write("appraisal.json", kPolicy);
-        const auto config = out->dir_.write(
-            "attestd.json", config_text(out->dir_, machine_root(out->dir_)));
-        ATTESTD_TRY(ChildProcess daemon, ChildProcess::start({options.attestd, "--config", config},
-                                                             dir + "/attestd.log"));
-        out->daemon_ = std::make_unique<ChildProcess>(std::move(daemon));
-        ATTESTD_CHECK(wait_for(out->socket(), "GET /v1/health HTTP/1.1\r\nHost: attestd\r\n\r\n"));
-        ATTESTD_CHECK(request_once(dir + "/admin.sock", kPutSecret));
-        ATTESTD_CHECK(wait_for(out->socket(), kGetSecret));
+        if (other == nullptr) ATTESTD_CHECK(out->start_machine(options));
+        ATTESTD_CHECK(out->start_daemon(options, other == nullptr ? out->dir_ : other->dir_));
         return out;
     }
 
@@ -96,6 +84,33 @@ class Agent final {
 
  private:
     Agent() = default;
+
+    Result<void> start_machine(const Options& options) {
+        const std::string dir = dir_.path();
+        ATTESTD_TRY(ChildProcess devsim,
+                    ChildProcess::start({options.devsim, "--dir", dir + "/machine", "--tee", "snp",
+                                         "--socket", dir + "/platform.sock"},
+                                        dir + "/devsim.log"));
+        devsim_ = std::make_unique<ChildProcess>(std::move(devsim));
+        return wait_for(dir + "/machine/control.sock",
+                        "GET /v1/control HTTP/1.1\r\nHost: devsim\r\n\r\n");
+    }
+
+    Result<void> start_daemon(const Options& options, const test::TempDir& machine) {
+        const std::string dir = dir_.path();
+        std::filesystem::create_directory(dir + "/state");
+        std::filesystem::permissions(dir + "/state", std::filesystem::perms::owner_all);
+        dir_.write("appraisal.json", kPolicy);
+        const auto config =
+            dir_.write("attestd.json", config_text(dir_, machine, machine_root(machine)));
+        ATTESTD_TRY(ChildProcess daemon, ChildProcess::start({options.attestd, "--config", config},
+                                                             dir + "/attestd.log"));
+        daemon_ = std::make_unique<ChildProcess>(std::move(daemon));
+        ATTESTD_CHECK(wait_for(socket(), "GET /v1/health HTTP/1.1\r\nHost: attestd\r\n\r\n"));
+        ATTESTD_CHECK(request_once(dir + "/admin.sock", kPutSecret));
+        return wait_for(socket(), kGetSecret);
+    }
+
     test::TempDir dir_;
     std::unique_ptr<ChildProcess> devsim_, daemon_;
 };
@@ -136,16 +151,20 @@ void report_memory(benchmark::State& state, const Agent& agent) {
     state.counters["resident"] = static_cast<double>(agent.resident_len());
 }
 
-// Before any load: registered first, and random interleaving is of repetitions of one family.
+// Of daemons that have done nothing else.
 void memory_idle(benchmark::State& state, const Options& options) {
-    auto fresh = Agent::start(options);
+    const Agent* const machine = running_agent(state, options);
+    if (machine == nullptr) return;
+    auto fresh = Agent::start(options, machine);
     if (!fresh) return state.SkipWithError(to_string(fresh.error()).c_str());
     report_memory(state, **fresh);
 }
 
 void memory_connected(benchmark::State& state, const Options& options) {
     constexpr int kCallers = 1000;
-    auto fresh = Agent::start(options);
+    const Agent* const machine = running_agent(state, options);
+    if (machine == nullptr) return;
+    auto fresh = Agent::start(options, machine);
     if (!fresh) return state.SkipWithError(to_string(fresh.error()).c_str());
     auto client = LoadClient::connect((*fresh)->socket(), kCallers, kGetSecret);
     if (!client) return state.SkipWithError(to_string(client.error()).c_str());
@@ -162,7 +181,7 @@ void start_ready(benchmark::State& state, const Options& options) {
         std::filesystem::create_directories(dir.path() / "state");
         std::filesystem::permissions(dir.path() / "state", std::filesystem::perms::owner_all);
         dir.write("appraisal.json", kPolicy);
-        const auto config = dir.write("attestd.json", config_text(dir, /*trust_anchors=*/""));
+        const auto config = dir.write("attestd.json", config_text(dir, dir, /*trust_anchors=*/""));
         const std::int64_t from = monotonic_ns();
         const auto daemon =
             ChildProcess::start({options.attestd, "--config", config}, dir / "attestd.log");

@@ -90,8 +90,8 @@ TEST_CASE("config: callers' cgroups matter as soon as one rule looks at them", "
         return setup.load_with(R"("workloads": {"a": {"match": [{"uid": 1}]}, "b": {"match": [{)" +
                                rule + "}]}},");
     };
-    for (const char* rule : {R"("unit": "a.service")", R"("uid": 2, "slice": "a.slice")",
-                             R"("pod_uid": "p")"}) {
+    for (const char* rule :
+         {R"("unit": "a.service")", R"("uid": 2, "slice": "a.slice")", R"("pod_uid": "p")"}) {
         INFO(rule);
         const auto config = with_rule(rule);
         REQUIRE_OK(config);

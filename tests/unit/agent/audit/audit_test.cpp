@@ -1,6 +1,7 @@
 // The audit chain: what a line says, that nothing can be changed unnoticed, and what a crash
 // leaves.
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -11,6 +12,9 @@
 #include <sstream>
 
 #include "agent/audit/audit_log.h"
+#include "agent/audit/file_names.h"
+#include "agent/audit/journal.h"
+#include "quote/base/unix_address.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/vectors.h"
@@ -302,4 +306,198 @@ TEST_CASE("audit log: after rotation the new file continues the chain", "[agent]
     REQUIRE_OK(run.record(event_of(Decision::allow, "b")));
     REQUIRE_OK(verify_chain(test::load_text(run.dir / "old") + run.text()));
     CHECK(split(run.text()).size() == 1);
+}
+
+TEST_CASE("audit log: a file that has grown long is set aside, and the chain goes on over both",
+          "[agent][audit][rotation]") {
+    Running run;
+    run.config.max_len = 65536;
+    run.open();
+    const std::string name(200, 'n');
+    for (int i = 0; i < 500; ++i) REQUIRE_OK(run.record(event_of(Decision::allow, name)));
+    const auto earlier = files_set_aside(run.config.path);
+    REQUIRE(earlier.size() >= 2);
+    std::string all;
+    std::uint64_t next = 0;
+    for (const auto& file : earlier) {
+        const std::string text = test::load_text(file);
+        CHECK(text.size() >= run.config.max_len);
+        CHECK(text.size() < run.config.max_len + 1000);
+        all += text;
+        next = verify_chain(all)->end.seq;
+        CHECK(file == set_aside_path(run.config.path, next));
+    }
+    const auto summary = verify_chain(all + run.text());
+    REQUIRE_OK(summary);
+    CHECK(summary->num_records == 500);
+    CHECK(summary->first_seq == 0);
+    // By itself, the last file says where it goes on.
+    CHECK(verify_chain(run.text())->first_seq == next);
+}
+
+TEST_CASE("audit log: with `keep`, the oldest files set aside are dropped",
+          "[agent][audit][rotation]") {
+    Running run;
+    run.config.max_len = 65536;
+    run.config.keep = 2;
+    run.open();
+    const std::string name(200, 'n');
+    for (int i = 0; i < 1500; ++i) REQUIRE_OK(run.record(event_of(Decision::allow, name)));
+    const auto earlier = files_set_aside(run.config.path);
+    REQUIRE(earlier.size() == 2);
+    std::string all;
+    for (const auto& file : earlier) all += test::load_text(file);
+    const auto summary = verify_chain(all + run.text());
+    REQUIRE_OK(summary);
+    CHECK(summary->end.seq == 1500);
+    CHECK(summary->first_seq > 0);
+}
+
+TEST_CASE("audit log: a crash between two files loses nothing of the chain",
+          "[agent][audit][rotation]") {
+    Running run;
+    for (int i = 0; i < 3; ++i) REQUIRE_OK(run.record(event_of(Decision::allow, "a")));
+    run.log->finish();
+    run.log.reset();
+    const auto aside = set_aside_path(run.config.path, 3);
+    std::filesystem::rename(run.config.path, aside);
+    SECTION("before the new file was made") {}
+    SECTION("when it was empty") { std::ofstream(run.config.path).flush(); }
+    run.open();
+    REQUIRE_OK(run.record(event_of(Decision::allow, "b")));
+    const auto summary = verify_chain(test::load_text(aside) + run.text());
+    REQUIRE_OK(summary);
+    CHECK(summary->num_records == 4);
+}
+
+TEST_CASE("audit log: a record of each, while files are set aside, is on the disk first",
+          "[agent][audit][rotation]") {
+    Running run(AuditSync::each);
+    run.config.max_len = 65536;
+    run.open();
+    const std::string name(200, 'n');
+    for (int i = 0; i < 300; ++i) REQUIRE_OK(run.record(event_of(Decision::allow, name)));
+    CHECK(files_set_aside(run.config.path).size() >= 1);
+    CHECK(run.log->is_good());
+}
+
+TEST_CASE("audit log: where the file cannot be set aside, it takes records as before",
+          "[agent][audit][rotation]") {
+    Running run;
+    run.config.max_len = 65536;
+    run.open();
+    // What is in the way is a folder that is not empty: not even root renames over it.
+    const std::string name(200, 'n');
+    std::uint64_t made = 0;
+    for (std::uint64_t seq = 100; seq < 400; ++seq) {
+        std::filesystem::create_directories(set_aside_path(run.config.path, seq) / "x");
+    }
+    for (int i = 0; i < 500; ++i, ++made) REQUIRE_OK(run.record(event_of(Decision::allow, name)));
+    const auto summary = verify_chain(run.text());
+    REQUIRE_OK(summary);
+    CHECK(summary->num_records == made);
+}
+
+TEST_CASE("audit log: releases of one turn are one write, and fail together", "[agent][audit]") {
+    Running run;
+    REQUIRE(run.log->takes_turns());
+    const std::string members = line_members(event_of(Decision::allow, "a"), ",\"uid\":7");
+    for (int i = 0; i < 3; ++i) run.log->append_release(members, std::chrono::microseconds(i));
+    CHECK(run.text().empty());
+    REQUIRE_OK(run.log->write_now());
+    const auto all = split(run.text());
+    REQUIRE(all.size() == 3);
+    CHECK(nlohmann::json::parse(all[2]).at("latency_us") == 2);
+    CHECK(nlohmann::json::parse(all[2]).at("uid") == 7);
+    REQUIRE_OK(verify_chain(run.text()));
+}
+
+TEST_CASE("audit: a prepared line is the same line", "[agent][audit]") {
+    const AuditEvent event = event_of(Decision::allow, "a/b", "not-modified");
+    ChainState one, other;
+    fmt::memory_buffer whole, prepared;
+    const auto now = std::chrono::system_clock::time_point(
+        std::chrono::microseconds(1'795'334'040'000'123));  // 2026-11-22T07:54:00.000123Z
+    append_line(whole, one, "boot", now, event, ",\"uid\":1");
+    append_line(prepared, other, "boot", now, line_members(event, ",\"uid\":1"), event.latency);
+    CHECK(fmt::to_string(whole) == fmt::to_string(prepared));
+    CHECK(one.prev == other.prev);
+    CHECK_THAT(fmt::to_string(whole), ContainsSubstring("\"2026-11-22T07:54:00.000123Z\""));
+}
+
+TEST_CASE("audit log: the number of equal denials says from when to when", "[agent][audit]") {
+    Running run;
+    Caller caller;
+    caller.peer = {1, 1000, 1000};
+    AuditEvent event = event_of(Decision::deny, "x", "secret.unavailable");
+    event.caller = &caller;
+    for (int i = 0; i < 3; ++i) run.log->note_denial(event, {});
+    run.log->finish();
+    const auto last = nlohmann::json::parse(split(run.text()).back());
+    CHECK(last.at("repeated") == 2);
+    CHECK(last.at("first_ts") <= last.at("last_ts"));
+    CHECK(last.at("last_ts") <= last.at("ts"));
+}
+
+TEST_CASE("audit log: an attacker of many uids does not fill the memory", "[agent][audit]") {
+    Running run;
+    Caller caller;
+    for (uid_t uid = 0; uid < 5000; ++uid) {
+        caller.peer = {1, uid, uid};
+        AuditEvent event = event_of(Decision::deny, "x", "secret.unavailable");
+        event.caller = &caller;
+        run.log->note_denial(event, {});
+    }
+    run.log->finish();
+    const auto all = split(run.text());
+    CHECK(all.size() <= 1024 + 2);  // each kind that is kept, the rest's first, and its number
+    REQUIRE_OK(verify_chain(run.text()));
+}
+
+TEST_CASE("journal: each member of a record is a field, and the line is the message",
+          "[agent][audit][journal]") {
+    const std::string line =
+        R"({"ts":"t","seq":7,"rule_ids":["a","b"],"decision":"deny","object":"x\ny"})";
+    const auto entry = journal_entry(line);
+    REQUIRE_OK(entry);
+    for (const std::string& field :
+         {"MESSAGE=" + line, std::string("PRIORITY=5"),
+          std::string("SYSLOG_IDENTIFIER=attestd-audit"), std::string("ATTESTD_SEQ=7"),
+          std::string("ATTESTD_RULE_IDS=[\"a\",\"b\"]"), std::string("ATTESTD_OBJECT=x y")}) {
+        INFO(field);
+        CHECK_THAT("\n" + *entry, ContainsSubstring("\n" + field + "\n"));
+    }
+    REQUIRE_ERRC(Errc::bad_json, journal_entry("no record"));
+}
+
+TEST_CASE("journal: records arrive as datagrams, and one that is not there is not waited for",
+          "[agent][audit][journal]") {
+    const TempDir dir;
+    Journal journal(dir / "socket");
+    journal.send("{\"seq\":1}\n");
+    CHECK(journal.num_lost() == 1);
+    const auto address = UnixAddress::of_path((dir / "socket").native());
+    REQUIRE_OK(address);
+    const auto listen = [&] {
+        Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        REQUIRE(::bind(fd.get(), address->get(), address->len()) == 0);
+        return fd;
+    };
+    const auto next = [](const Fd& fd) {
+        std::string got(65536, '\0');
+        const ssize_t n = ::recv(fd.get(), got.data(), got.size(), MSG_DONTWAIT);
+        got.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
+        return got;
+    };
+    Fd there = listen();
+    journal.send("{\"seq\":2}\n{\"seq\":3}\n");
+    CHECK_THAT(next(there), ContainsSubstring("ATTESTD_SEQ=2\n"));
+    CHECK_THAT(next(there), ContainsSubstring("ATTESTD_SEQ=3\n"));
+    // The journal is started anew.
+    there.reset();
+    std::filesystem::remove(dir / "socket");
+    there = listen();
+    journal.send("{\"seq\":4}\n");
+    CHECK_THAT(next(there), ContainsSubstring("ATTESTD_SEQ=4\n"));
+    CHECK(journal.num_lost() == 1);
 }

@@ -1,0 +1,41 @@
+#include "agent/audit/file_names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+namespace attestd {
+namespace {
+
+constexpr std::string_view kSetAside = ".until-";
+constexpr std::size_t kNumDigits = 20;  // of every 64-bit number
+
+bool are_digits(std::string_view text) {
+    return text.size() == kNumDigits &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+}  // namespace
+
+std::filesystem::path set_aside_path(const std::filesystem::path& path, std::uint64_t next_seq) {
+    std::filesystem::path out = path;
+    out += fmt::format("{}{:0{}}", kSetAside, next_seq, kNumDigits);
+    return out;
+}
+
+std::vector<std::filesystem::path> files_set_aside(const std::filesystem::path& path) {
+    const std::string prefix = path.filename().string() + std::string(kSetAside);
+    const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+    std::vector<std::filesystem::path> out;
+    std::error_code ec;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, ec)) {
+        const std::string name = entry.path().filename().string();
+        if (name.starts_with(prefix) && are_digits(std::string_view(name).substr(prefix.size())))
+            out.push_back(entry.path());
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+}  // namespace attestd

@@ -1,0 +1,18 @@
+// How the files of one audit chain are called: the one that grows, and those that were set aside.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+namespace attestd {
+
+/// Where the file at `path` goes when the next record would be number `next_seq`: names sort in the
+/// order of their records.
+[[nodiscard]] std::filesystem::path set_aside_path(const std::filesystem::path& path,
+                                                   std::uint64_t next_seq);
+
+/// All files that were set aside from `path`, oldest first.
+[[nodiscard]] std::vector<std::filesystem::path> files_set_aside(const std::filesystem::path& path);
+
+}  // namespace attestd
