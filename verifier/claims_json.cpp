@@ -260,6 +260,7 @@ Json to_json(const AttestationResult& result) {
     if (const auto* report = std::get_if<SnpReport>(&result.claims()))
         out["claims"] = fields_of(*report);
     if (result.azure() != nullptr) out["claims"]["azure"] = fields_of(*result.azure());
+    if (result.boot() != nullptr) out["claims"]["boot"] = fields_of(*result.boot());
     return out;
 }
 

@@ -6,6 +6,7 @@
 
 #include "quote/amd/leaf_extension.h"
 #include "quote/amd/snp_report.h"
+#include "quote/boot/boot_facts.h"
 #include "quote/intel/pck_extension.h"
 #include "quote/intel/quote.h"
 #include "quote/intel/tdreport.h"
@@ -23,6 +24,7 @@ namespace attestd {
 [[nodiscard]] nlohmann::ordered_json fields_of(const TcbVersion& tcb);
 [[nodiscard]] nlohmann::ordered_json fields_of(const RuntimeData& runtime);
 [[nodiscard]] nlohmann::ordered_json fields_of(const AzureClaims& claims);
+[[nodiscard]] nlohmann::ordered_json fields_of(const BootFacts& boot);
 /// PCR values by their number.
 [[nodiscard]] nlohmann::ordered_json pcrs_json(const std::array<Sha256, kNumPcrs>& pcrs);
 

@@ -102,6 +102,7 @@ Result<AppraisalPolicy> parse_appraisal_policy(std::string_view text, std::strin
     ATTESTD_TRY(auto tdx, section(root, "tdx", strictness));
     ATTESTD_TRY(auto snp, section(root, "snp", strictness));
     ATTESTD_TRY(auto sgx, section(root, "sgx", strictness));
+    ATTESTD_TRY(auto event_log, section(root, "event_log", strictness));
     ATTESTD_CHECK(root.finish());
     if (!tdx && !snp && !sgx) {
         return document.root().fail_here(
@@ -120,6 +121,9 @@ Result<AppraisalPolicy> parse_appraisal_policy(std::string_view text, std::strin
     }
     if (sgx) {
         ATTESTD_TRY(out.sgx, parse_sgx(*std::move(sgx)));
+    }
+    if (event_log) {
+        ATTESTD_TRY(out.event_log, parse_event_log_policy(*std::move(event_log)));
     }
     const Sha256 digest = sha256(as_bytes(text));
     out.digest.assign(digest.begin(), digest.end());

@@ -118,10 +118,41 @@ struct SnpPolicy {
     AzurePolicy azure;
 };
 
+/// Allowed texts, or digests of either bank: not given, any whatever, or those of a list.
+template <class T>
+struct AllowedValues {
+    enum class Kind : std::uint8_t { unpinned, any, listed };
+    Kind kind = Kind::unpinned;
+    std::vector<T> values;  ///< used when listed; an empty list accepts nothing
+
+    [[nodiscard]] bool is_listed() const noexcept { return kind == Kind::listed; }
+    [[nodiscard]] bool allows(const T& value) const noexcept {
+        return !is_listed() || std::find(values.begin(), values.end(), value) != values.end();
+    }
+};
+using AllowedTexts = AllowedValues<std::string>;
+using AllowedDigests = AllowedValues<Bytes>;  ///< of 32 bytes (a vTPM's) or 48 (RTMRs')
+
+/// What the events of boot and run time must be, as far as registers bear them out
+/// (quote/boot/boot_facts.h).
+struct EventLogPolicy {
+    bool named = false;                    ///< the policy speaks of it
+    bool required = true;                  ///< evidence without a log is not accepted
+    std::optional<bool> secure_boot;       ///< must be on, or off; not given: not judged
+    ReferenceValues<32> pk, kek, db, dbx;  ///< SHA-256 of the variable's data
+    AllowedDigests images;                 ///< everything that firmware loaded, and at least one
+    AllowedDigests files;                  ///< everything that boot loader and kernel loaded
+    AllowedDigests initrd;                 ///< what the log calls the initrd, and at least one
+    AllowedTexts command_line;             ///< the kernel's
+    AllowedTexts boot_commands;            ///< every text of the boot loader
+    AllowedTexts runtime_events;  ///< "workload/db started": every event's domain and operation
+};
+
 struct AppraisalPolicy {
     TdxPolicy tdx;
     SnpPolicy snp;
     SgxPolicy sgx;
+    EventLogPolicy event_log;
     /// TEEs the policy file speaks of; evidence of another is refused. All of them in the baseline.
     bool names_tdx = true, names_snp = true, names_sgx = true;
     Bytes digest;  ///< SHA-256 of the file; empty for the baseline

@@ -46,6 +46,7 @@ using Claims = std::variant<std::monostate, IntelQuote, SnpReport>;
 
 class VerifiedEvidence;
 struct AzureClaims;
+struct BootFacts;
 struct AppraisalPolicy;
 struct Expectations;
 class AffirmingResult;
@@ -66,6 +67,8 @@ class AttestationResult final {
     [[nodiscard]] const Claims& claims() const noexcept { return claims_; }
     /// What a paravisor and its vTPM state beside the claims; null for other evidence.
     [[nodiscard]] const AzureClaims* azure() const noexcept { return azure_.get(); }
+    /// What the event log explains, once its replay gave the evidence's registers; else null.
+    [[nodiscard]] const BootFacts* boot() const noexcept { return boot_.get(); }
     /// SHA-256 of the signed part of the evidence: what audit records and status call it.
     [[nodiscard]] const Sha256& evidence_digest() const noexcept { return evidence_digest_; }
 
@@ -87,6 +90,7 @@ class AttestationResult final {
     Findings findings_;
     Claims claims_;
     std::shared_ptr<const AzureClaims> azure_;
+    std::shared_ptr<const BootFacts> boot_;
     Sha256 evidence_digest_{};
 };
 

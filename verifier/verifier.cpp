@@ -8,6 +8,7 @@
 #include "verifier/amd/report_verification.h"
 #include "verifier/azure/appraise_azure.h"
 #include "verifier/azure/td_quote_match.h"
+#include "verifier/boot/appraise_event_log.h"
 #include "verifier/intel/quote_verification.h"
 #include "verifier/intel/tcb_evaluation.h"
 #include "verifier/internal/appraisal.h"
@@ -319,6 +320,7 @@ AttestationResult LocalVerifier::appraise(ByteView quote, const Endorsements& en
         if (!pending.failed) {
             refuse_bare(pending.out, policy.snp.azure);
             appraise_snp_report_data(pending.out, report->report, expected);
+            appraise_event_log(pending, policy.event_log, expected.event_log, std::nullopt);
         }
         return std::move(pending).conclude();
     }
@@ -328,6 +330,9 @@ AttestationResult LocalVerifier::appraise(ByteView quote, const Endorsements& en
         if (!pending.failed) {
             if (parsed->quote.is_tdx()) refuse_bare(pending.out, policy.tdx.azure);
             appraise_report_data(pending.out, parsed->quote.report_data(), expected);
+            const auto* const td = std::get_if<TdReport>(&parsed->quote.body);
+            appraise_event_log(pending, policy.event_log, expected.event_log,
+                               td != nullptr ? QuotedRegisters::of(pending, *td) : std::nullopt);
         }
         return std::move(pending).conclude();
     }
@@ -354,6 +359,8 @@ AttestationResult LocalVerifier::appraise(const AzureEvidence& evidence,
         blob->report_type == HclReportType::snp
             ? impl_->judge_azure_snp(evidence, *blob, endorsements, policy, expected, now)
             : impl_->judge_azure_tdx(evidence, *blob, endorsements, policy, expected, now);
+    appraise_event_log(pending, policy.event_log, expected.event_log,
+                       QuotedRegisters::of(pending, pending.out.azure()));
     return std::move(pending).conclude();
 }
 

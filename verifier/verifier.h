@@ -24,6 +24,8 @@ struct Expectations {
     std::optional<Bytes> nonce{};
     /// The report was made by an SVSM and binds these bytes together with `report_data`.
     std::optional<Bytes> service_manifest{};
+    /// Events that came with the evidence, to be held against its registers; empty: none came.
+    Bytes event_log{};
 };
 
 class LocalVerifier final {

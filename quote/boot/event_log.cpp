@@ -128,6 +128,37 @@ bool at_padding(ByteView rest) noexcept {
     return is(0);
 }
 
+constexpr std::uint32_t kEvSeparator = 4;
+
+template <class Digest, class Extend>
+Result<std::map<std::string, Digest>> replay_bank(const EventLog& log, std::uint16_t algorithm,
+                                                  std::string_view name, Extend extend) {
+    if (!log.has(algorithm)) {
+        return fail(Errc::unsupported_type,
+                    fmt::format("event log: has no {} digests, so these registers cannot be "
+                                "recomputed",
+                                name));
+    }
+    std::map<std::string, Digest> out;
+    if (log.kind == EventLogKind::cc) {
+        for (std::uint32_t i = 1; i <= kMaxCcRegister; ++i)
+            out[register_name(log.kind, i)] = Digest{};
+    }
+    for (const BootEvent& event : log.events) {
+        // MRTD is measured by the TDX module, not extended; EV_NO_ACTION is for reading only.
+        const bool never_extended =
+            event.type == kEvNoAction || (log.kind == EventLogKind::cc && event.reg == 0);
+        if (never_extended) continue;
+        const auto [at, fresh] = out.try_emplace(register_name(log.kind, event.reg));
+        Digest& value = at->second;
+        if (fresh && event.reg == 0 && log.startup_locality) value.back() = *log.startup_locality;
+        if (fresh && event.reg >= kFirstDynamicPcr && event.reg <= kLastDynamicPcr)
+            value.fill(0xff);
+        value = extend(value, event.digest(algorithm));
+    }
+    return out;
+}
+
 void note_locality(const BootEvent& event, EventLog& out) {
     if (event.type != kEvNoAction || event.data.size() != kStartupLocality.size() + 1) return;
     if (as_text(event.data.first(kStartupLocality.size())) == kStartupLocality)
@@ -139,6 +170,12 @@ void note_locality(const BootEvent& event, EventLog& out) {
 bool EventLog::has(std::uint16_t algorithm) const noexcept {
     return std::any_of(algorithms.begin(), algorithms.end(),
                        [&](const auto& a) { return a.first == algorithm; });
+}
+
+ByteView BootEvent::digest(std::uint16_t algorithm) const noexcept {
+    const auto found = std::find_if(digests.begin(), digests.end(),
+                                    [&](const EventDigest& d) { return d.algorithm == algorithm; });
+    return found == digests.end() ? ByteView() : found->value;
 }
 
 Result<EventLog> parse_event_log(ByteView bytes) {
@@ -171,29 +208,47 @@ std::string register_name(EventLogKind kind, std::uint32_t reg) {
 }
 
 Result<std::map<std::string, Sha384>> replay_sha384(const EventLog& log) {
-    if (!log.has(kAlgSha384)) {
-        return fail(Errc::unsupported_type,
-                    "event log: has no SHA-384 digests, so these registers cannot be recomputed");
-    }
-    std::map<std::string, Sha384> out;
-    if (log.kind == EventLogKind::cc) {
-        for (std::uint32_t i = 1; i <= kMaxCcRegister; ++i)
-            out[register_name(log.kind, i)] = Sha384{};
-    }
+    return replay_bank<Sha384>(log, kAlgSha384, "SHA-384", [](ByteView old, ByteView digest) {
+        return sha384({old, digest});
+    });
+}
+
+Result<std::map<std::string, Sha256>> replay_sha256(const EventLog& log) {
+    return replay_bank<Sha256>(log, kAlgSha256, "SHA-256", [](ByteView old, ByteView digest) {
+        return sha256({old, digest});
+    });
+}
+
+Result<Bytes> merge_event_logs(ByteView first, ByteView second) {
+    ATTESTD_TRY(const EventLog one, parse_event_log(first));
+    Bytes out = to_bytes(first.first(one.bytes_used));
+    if (second.empty()) return out;
+    ATTESTD_TRY(const EventLog other, parse_event_log(second));
+    if (one.algorithms != other.algorithms)
+        return fail(Errc::bad_value, "event logs: their digests are of different algorithms");
+    if (other.events.empty()) return out;
+    const std::size_t begin = other.events.front().offset;
+    const ByteView records = second.subspan(begin, other.bytes_used - begin);
+    out.insert(out.end(), records.begin(), records.end());
+    if (out.size() > kMaxEventLogLen) return bad(Errc::too_large, 0, "over 16 MiB");
+    return out;
+}
+
+std::vector<std::string> event_log_notes(const EventLog& log) {
+    std::vector<std::string> out;
+    std::map<std::uint32_t, std::size_t> separators;
     for (const BootEvent& event : log.events) {
-        // MRTD is measured by the TDX module, not extended; EV_NO_ACTION is for reading only.
-        const bool never_extended =
-            event.type == kEvNoAction || (log.kind == EventLogKind::cc && event.reg == 0);
-        if (never_extended) continue;
-        const auto [at, fresh] = out.try_emplace(register_name(log.kind, event.reg));
-        Sha384& value = at->second;
-        if (fresh && event.reg == 0 && log.startup_locality) value.back() = *log.startup_locality;
-        if (fresh && event.reg >= kFirstDynamicPcr && event.reg <= kLastDynamicPcr)
-            value.fill(0xff);
-        const auto digest =
-            std::find_if(event.digests.begin(), event.digests.end(),
-                         [](const EventDigest& d) { return d.algorithm == kAlgSha384; });
-        value = sha384({value, digest->value});
+        if (event.type != kEvSeparator) continue;
+        const std::string name = register_name(log.kind, event.reg);
+        if (++separators[event.reg] == 2) {
+            out.push_back(fmt::format(
+                "{} has a second separator, at byte {}: events behind the first one are not "
+                "firmware's, and could pass for it",
+                name, event.offset));
+        }
+        if (!event.data.empty() && !all_zero(event.data))
+            out.push_back(fmt::format("{}: the separator at byte {} reports an error of firmware",
+                                      name, event.offset));
     }
     return out;
 }

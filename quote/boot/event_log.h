@@ -36,6 +36,9 @@ struct BootEvent {
     std::uint32_t type;
     std::vector<EventDigest> digests;
     ByteView data;
+
+    /// Empty when the event has none of this algorithm.
+    [[nodiscard]] ByteView digest(std::uint16_t algorithm) const noexcept;
 };
 
 enum class EventLogKind : std::uint8_t { cc, tpm };
@@ -61,6 +64,17 @@ struct EventLog {
 /// Registers by name ("rtmr0" to "rtmr3" always; "pcr7" for those that events name), each the
 /// SHA-384 value that the log leads to. Errc::unsupported_type for a log without SHA-384 digests.
 [[nodiscard]] Result<std::map<std::string, Sha384>> replay_sha384(const EventLog& log);
+/// The same in the SHA-256 bank, which is the one that a paravisor's vTPM quotes.
+[[nodiscard]] Result<std::map<std::string, Sha256>> replay_sha256(const EventLog& log);
+
+/// One log that holds the events of `first` and then those of `second`, without padding: a boot log
+/// and what was measured after boot. `second` may be empty. Errors of parse_event_log(), and
+/// Errc::bad_value when their digests are of different algorithms.
+[[nodiscard]] Result<Bytes> merge_event_logs(ByteView first, ByteView second);
+
+/// What is odd about a log that parses and replays: a second separator in one register (events
+/// behind it could pass for earlier ones), a separator that reports an error.
+[[nodiscard]] std::vector<std::string> event_log_notes(const EventLog& log);
 
 /// "rtmr1", "pcr4", "mrtd": the register that an event was extended into.
 [[nodiscard]] std::string register_name(EventLogKind kind, std::uint32_t reg);

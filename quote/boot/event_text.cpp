@@ -53,32 +53,6 @@ constexpr auto kTypes = std::to_array<TypeName>({
     {0x800000e0, "EV_EFI_VARIABLE_AUTHORITY"},
 });
 
-// UEFI_VARIABLE_DATA: GUID, lengths, name in UTF-16, data.
-struct Variable {
-    std::string name;
-    ByteView data;
-};
-
-std::optional<Variable> parse_variable(ByteView event) {
-    const auto read = [&]() -> Result<Variable> {
-        Reader in(event);
-        ATTESTD_CHECK(in.bytes(16, "variable.guid"));
-        ATTESTD_TRY(const std::uint64_t name_len, in.u64le("variable.name_length"));
-        ATTESTD_TRY(const std::uint64_t data_len, in.u64le("variable.data_length"));
-        if (name_len > in.remaining() / 2 || data_len > in.remaining())
-            return fail(Errc::bad_length, "variable");
-        Variable out;
-        for (std::uint64_t i = 0; i < name_len; ++i) {
-            ATTESTD_TRY(const std::uint16_t unit, in.u16le("variable.name"));
-            out.name += unit >= 0x20 && unit < 0x7f ? static_cast<char>(unit) : '?';
-        }
-        ATTESTD_TRY(out.data, in.bytes(data_len, "variable.data"));
-        return out;
-    };
-    auto variable = read();
-    return variable ? std::optional(*std::move(variable)) : std::nullopt;
-}
-
 bool is_variable(std::uint32_t type) noexcept {
     return type == kVariableDriverConfig || type == kVariableBoot || type == kVariableBoot2 ||
            type == kVariableAuthority;
@@ -115,7 +89,34 @@ ByteView ipl_payload(ByteView data) noexcept {
     return at == std::string_view::npos ? text : text.subspan(at + 2);
 }
 
+Result<EfiVariable> read_variable(ByteView event) {
+    Reader in(event);
+    EfiVariable out;
+    ATTESTD_TRY(out.guid, in.bytes(16, "variable.guid"));
+    ATTESTD_TRY(const std::uint64_t name_len, in.u64le("variable.name_length"));
+    ATTESTD_TRY(const std::uint64_t data_len, in.u64le("variable.data_length"));
+    if (name_len > in.remaining() / 2 || data_len > in.remaining())
+        return fail(Errc::bad_length, "variable");
+    for (std::uint64_t i = 0; i < name_len; ++i) {
+        ATTESTD_TRY(const std::uint16_t unit, in.u16le("variable.name"));
+        out.name += unit >= 0x20 && unit < 0x7f ? static_cast<char>(unit) : '?';
+    }
+    ATTESTD_TRY(out.data, in.bytes(data_len, "variable.data"));
+    ATTESTD_CHECK(in.finish("variable"));
+    return out;
+}
+
+bool covers(std::uint16_t algorithm, ByteView digest, ByteView bytes) {
+    if (algorithm == kAlgSha384) return equal(sha384(bytes), digest);
+    return algorithm == kAlgSha256 && equal(sha256(bytes), digest);
+}
+
 }  // namespace
+
+std::optional<EfiVariable> parse_efi_variable(ByteView event) {
+    auto variable = read_variable(event);
+    return variable ? std::optional(*std::move(variable)) : std::nullopt;
+}
 
 std::string event_type_name(std::uint32_t type) {
     const auto known = std::find_if(kTypes.begin(), kTypes.end(),
@@ -125,7 +126,7 @@ std::string event_type_name(std::uint32_t type) {
 
 std::string event_text(const BootEvent& event) {
     if (is_variable(event.type)) {
-        if (const auto variable = parse_variable(event.data)) {
+        if (const auto variable = parse_efi_variable(event.data)) {
             return cut(fmt::format("{} = {}", variable->name, to_hex(variable->data)));
         }
     }
@@ -136,21 +137,23 @@ std::string event_text(const BootEvent& event) {
     return cut(to_hex(event.data));
 }
 
-DataTrust data_trust(const BootEvent& event) {
-    if (event.type == kEvNoAction) return DataTrust::not_extended;
-    const auto digest =
-        std::find_if(event.digests.begin(), event.digests.end(),
-                     [](const EventDigest& d) { return d.algorithm == kAlgSha384; });
-    if (digest == event.digests.end()) return DataTrust::not_verified;
-    const auto covers = [&](ByteView bytes) { return equal(sha384(bytes), digest->value); };
-    if (covers(event.data)) return DataTrust::verified;
+std::optional<ByteView> verified_part(const BootEvent& event, std::uint16_t algorithm) {
+    const ByteView digest = event.digest(algorithm);
+    if (digest.empty() || event.type == kEvNoAction) return std::nullopt;
+    const auto is = [&](ByteView part) { return covers(algorithm, digest, part); };
+    if (is(event.data)) return event.data;
     if (event.type == kVariableBoot || event.type == kVariableBoot2) {
-        const auto variable = parse_variable(event.data);
-        if (variable && covers(variable->data)) return DataTrust::verified;
+        const auto variable = parse_efi_variable(event.data);
+        if (variable && is(variable->data)) return variable->data;
     }
-    if (event.type == kIpl && covers(ipl_payload(event.data))) return DataTrust::verified;
-    if (event.type == kEfiAction && covers(without_nul(event.data))) return DataTrust::verified;
-    return DataTrust::not_verified;
+    if (event.type == kIpl && is(ipl_payload(event.data))) return ipl_payload(event.data);
+    if (event.type == kEfiAction && is(without_nul(event.data))) return without_nul(event.data);
+    return std::nullopt;
+}
+
+DataTrust data_trust(const BootEvent& event, std::uint16_t algorithm) {
+    if (event.type == kEvNoAction) return DataTrust::not_extended;
+    return verified_part(event, algorithm) ? DataTrust::verified : DataTrust::not_verified;
 }
 
 std::string_view data_trust_name(DataTrust trust) noexcept {

@@ -2,6 +2,7 @@
 // (`spec/guest-interfaces.md` 7.3).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,20 @@ enum class DataTrust : std::uint8_t {
     not_extended,  ///< EV_NO_ACTION: no register covers it
 };
 [[nodiscard]] std::string_view data_trust_name(DataTrust trust) noexcept;
-[[nodiscard]] DataTrust data_trust(const BootEvent& event);
+[[nodiscard]] DataTrust data_trust(const BootEvent& event, std::uint16_t algorithm = kAlgSha384);
+
+/// The part of the event's data that its digest of `algorithm` is recomputed from; empty when there
+/// is none. What stands before that part (a boot loader's "kernel_cmdline: ") no register covers.
+[[nodiscard]] std::optional<ByteView> verified_part(const BootEvent& event,
+                                                    std::uint16_t algorithm);
+
+/// UEFI_VARIABLE_DATA: an EFI variable as an event holds it.
+struct EfiVariable {
+    ByteView guid;     ///< 16 bytes, as they stand there
+    std::string name;  ///< a character that is not printable ASCII is a question mark
+    ByteView data;
+};
+/// Empty when `event` does not hold one in full, with nothing behind it.
+[[nodiscard]] std::optional<EfiVariable> parse_efi_variable(ByteView event);
 
 }  // namespace attestd

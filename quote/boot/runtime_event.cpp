@@ -30,29 +30,29 @@ bool is_event_content(std::string_view text) noexcept {
            std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
 }
 
-void put_le(Bytes& out, std::uint64_t value, std::size_t len) {
+void append_le(Bytes& out, std::uint64_t value, std::size_t len) {
     for (std::size_t i = 0; i < len; ++i)
         out.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
 }
 
-void put_bytes(Bytes& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+void append_all(Bytes& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
 
 // Record 0: SHA-384 digests and no others.
 void put_spec_id(Bytes& out) {
     Bytes body = to_bytes(as_bytes(kSpecIdSignature));
-    put_le(body, 0, 4);           // platform class: client
-    put_le(body, 0x02000200, 4);  // minor 0, major 2, errata 0, 64-bit words
-    put_le(body, 1, 4);
-    put_le(body, kAlgSha384, 2);
-    put_le(body, sizeof(Sha384), 2);
-    put_le(body, 0, 1);
-    put_le(out, 1, 4);
-    put_le(out, kEvNoAction, 4);
-    put_le(out, 0, 8);
-    put_le(out, 0, 8);
-    put_le(out, 0, 4);
-    put_le(out, body.size(), 4);
-    put_bytes(out, body);
+    append_le(body, 0, 4);           // platform class: client
+    append_le(body, 0x02000200, 4);  // minor 0, major 2, errata 0, 64-bit words
+    append_le(body, 1, 4);
+    append_le(body, kAlgSha384, 2);
+    append_le(body, sizeof(Sha384), 2);
+    append_le(body, 0, 1);
+    append_le(out, 1, 4);
+    append_le(out, kEvNoAction, 4);
+    append_le(out, 0, 8);
+    append_le(out, 0, 8);
+    append_le(out, 0, 4);
+    append_le(out, body.size(), 4);
+    append_all(out, body);
 }
 
 }  // namespace
@@ -72,9 +72,9 @@ Result<void> check_runtime_event(const RuntimeEvent& event) {
 Bytes runtime_event_data(const RuntimeEvent& event) {
     const std::string text = event.domain + ' ' + event.operation + ' ' + event.content;
     Bytes out;
-    put_le(out, kAaelTag, 4);
-    put_le(out, text.size(), 4);
-    put_bytes(out, as_bytes(text));
+    append_le(out, kAaelTag, 4);
+    append_le(out, text.size(), 4);
+    append_all(out, as_bytes(text));
     return out;
 }
 
@@ -102,13 +102,13 @@ Bytes write_runtime_log(const std::vector<RuntimeEvent>& events) {
     put_spec_id(out);
     for (const RuntimeEvent& event : events) {
         const Bytes data = runtime_event_data(event);
-        put_le(out, kRuntimeRegister + 1, 4);
-        put_le(out, kTaggedEvent, 4);
-        put_le(out, 1, 4);
-        put_le(out, kAlgSha384, 2);
-        put_bytes(out, sha384(data));
-        put_le(out, data.size(), 4);
-        put_bytes(out, data);
+        append_le(out, kRuntimeRegister + 1, 4);
+        append_le(out, kTaggedEvent, 4);
+        append_le(out, 1, 4);
+        append_le(out, kAlgSha384, 2);
+        append_all(out, sha384(data));
+        append_le(out, data.size(), 4);
+        append_all(out, data);
     }
     return out;
 }

@@ -153,6 +153,9 @@ class Members final {
 /// The "azure" member of `in`, the object around it.
 [[nodiscard]] Result<void> parse_azure(Members& in, PolicyStrictness strictness, AzurePolicy& out);
 
+/// The "event_log" member of a policy.
+[[nodiscard]] Result<EventLogPolicy> parse_event_log_policy(Members in);
+
 /// The "snp" member of a policy.
 [[nodiscard]] Result<SnpPolicy> parse_snp(Members in, PolicyStrictness strictness);
 

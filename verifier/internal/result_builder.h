@@ -33,9 +33,11 @@ class ResultBuilder final {
     void tcb(TcbState state) { result_.tcb_ = std::move(state); }
     void claims(Claims claims) { result_.claims_ = std::move(claims); }
     void azure(std::shared_ptr<const AzureClaims> claims) { result_.azure_ = std::move(claims); }
+    void boot(std::shared_ptr<const BootFacts> facts) { result_.boot_ = std::move(facts); }
     void format(std::string format) { result_.format_ = std::move(format); }
     void grade(Grade grade) { result_.grade_ = grade; }
 
+    [[nodiscard]] const AzureClaims* azure() const noexcept { return result_.azure_.get(); }
     [[nodiscard]] std::size_t num_errors() const noexcept {
         const auto& all = result_.findings_;
         return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const Finding& f) {

@@ -76,7 +76,13 @@ json full_policy() {
         snp[key] = any;
     snp["min_tcb"] = {{"Milan", {{"all", json::object()}}}};
     for (json* tee : {&tdx, &snp}) (*tee)["azure"] = {{"pcrs", {{"0", any}}}};
-    return json{{"tdx", tdx}, {"snp", snp}, {"sgx", {{"mrenclave", any}, {"mrsigner", any}}}};
+    json event_log;
+    for (const char* key : {"secure_boot", "images", "command_line", "boot_commands"})
+        event_log[key] = any;
+    return json{{"tdx", tdx},
+                {"snp", snp},
+                {"sgx", {{"mrenclave", any}, {"mrsigner", any}}},
+                {"event_log", event_log}};
 }
 
 }  // namespace
@@ -150,6 +156,7 @@ TEST_CASE("appraisal.schema.json names exactly the keys that the policy's parser
                                            {"/tdx", "/$defs/tdx"},
                                            {"/snp", "/$defs/snp"},
                                            {"/sgx", "/$defs/sgx"},
+                                           {"/event_log", "/$defs/event_log"},
                                            {"/snp/min_tcb/Milan", "/$defs/product_minimum"},
                                            {"/snp/azure", "/$defs/azure"},
                                            {"/tdx/azure", "/$defs/azure"},
