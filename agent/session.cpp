@@ -11,7 +11,8 @@ namespace attestd {
 namespace {
 
 constexpr std::size_t kNonceLen = 32;
-constexpr unsigned kMaxCollecting = 16;
+constexpr std::size_t kMaxCollecting = 16;
+constexpr std::size_t kMaxOfOneWorkload = 4;  // so that no workload takes all places
 // Timers stand still during suspend, CLOCK_BOOTTIME does not: so no sleep is longer than this.
 constexpr auto kLongestSleep = std::chrono::seconds(15);
 
@@ -118,9 +119,9 @@ Task<void> Session::attempt() {
         return Attempt{std::move(result), verifier->take_wanted(), wall, generation};
     };
     // At most one request of a workload is on the strand before this; the others stand back.
-    const bool had_it = std::exchange(is_platform_busy_, true);
+    is_renewing_ = true;
     auto attempted = co_await run_blocking(strand_, std::move(work));
-    if (!had_it) is_platform_busy_ = false;
+    is_renewing_ = false;
     platform_free_.notify_all();
     settle(std::move(attempted), asked);
 }
@@ -204,22 +205,64 @@ void Session::drop_expired() {
     hooks_.on_change();
 }
 
-Task<Result<Evidence>> Session::collect(ReportData report_data) {
-    if (num_collecting_ >= kMaxCollecting) {
-        co_return fail(Errc::too_busy, "too many requests for evidence wait already");
+// A request for evidence that was not answered yet, and who waits for the same.
+struct Session::Collection {
+    Collection(Executor home, std::string who, const ReportData& data)
+        : workload(std::move(who)), report_data(data), done(home) {}
+
+    [[nodiscard]] bool is_for(std::string_view who, const ReportData& data) const noexcept {
+        return workload == who && report_data == data;
     }
-    ++num_collecting_;
-    while (is_platform_busy_ && !stopped_) co_await platform_free_.wait();
-    if (stopped_) {
-        --num_collecting_;
-        co_return fail(Errc::unavailable, "attestd is stopping");
+
+    std::string workload;
+    ReportData report_data;
+    WaitList done;
+    std::optional<Result<Evidence>> result;
+};
+
+Task<Result<Evidence>> Session::collect(std::string workload, ReportData report_data) {
+    std::size_t num_of_workload = 0;
+    std::shared_ptr<Collection> same;
+    for (const auto& other : collections_) {
+        if (other->workload == workload) ++num_of_workload;
+        if (other->is_for(workload, report_data)) same = other;
+    }
+    if (same != nullptr) {
+        while (!same->result) co_await same->done.wait();
+        co_return *same->result;
+    }
+    if (collections_.size() >= kMaxCollecting || num_of_workload >= kMaxOfOneWorkload)
+        co_return fail(Errc::too_busy, "too many requests for evidence wait already");
+    const auto own =
+        std::make_shared<Collection>(io_.get_executor(), std::move(workload), report_data);
+    collections_.push_back(own);
+    auto evidence = co_await take_turn(report_data);
+    own->result = std::move(evidence);
+    std::erase(collections_, own);
+    own->done.notify_all();
+    co_return *own->result;
+}
+
+Task<Result<Evidence>> Session::take_turn(ReportData report_data) {
+    using std::chrono::steady_clock;
+    const auto deadline = steady_clock::now() + collect_timeout_;
+    Timer alarm(io_);
+    alarm.expires_at(deadline);
+    alarm.async_wait([this](error_code ec) {
+        if (!ec) platform_free_.notify_all();
+    });
+    const auto must_wait = [this] { return (is_platform_busy_ || is_renewing_) && !stopped_; };
+    while (must_wait() && steady_clock::now() < deadline) co_await platform_free_.wait();
+    if (stopped_) co_return fail(Errc::unavailable, "attestd is stopping");
+    if (must_wait()) {
+        co_return fail(Errc::timed_out,
+                       "the platform was busy with other requests for as long as one may take");
     }
     is_platform_busy_ = true;
-    auto work = [&platform = platform_, report_data, timeout = collect_timeout_] {
-        return platform.collect(report_data, std::chrono::steady_clock::now() + timeout);
+    auto work = [&platform = platform_, report_data, deadline] {
+        return platform.collect(report_data, deadline);
     };
     auto evidence = co_await run_blocking(strand_, std::move(work));
-    --num_collecting_;
     is_platform_busy_ = false;
     platform_free_.notify_all();
     co_return evidence;

@@ -70,12 +70,16 @@ class Session final {
     [[nodiscard]] std::string_view verifier_name() const noexcept { return verifier_->name(); }
     [[nodiscard]] std::string_view platform_name() const noexcept { return platform_.name(); }
 
-    /// Evidence for a workload. Waits its turn behind the session's own; Errc::too_busy when too
-    /// many wait already, else the platform's error.
-    [[nodiscard]] Task<Result<Evidence>> collect(ReportData report_data);
+    /// Evidence for a workload. Waits its turn behind the session's own, up to the time that one
+    /// piece of evidence may take: Errc::timed_out. Who asks for what the same workload has asked
+    /// for already shares its answer. Errc::too_busy when too many wait already, of all or of this
+    /// workload; else the platform's error.
+    [[nodiscard]] Task<Result<Evidence>> collect(std::string workload, ReportData report_data);
 
  private:
     struct Attempt;
+    struct Collection;
+    [[nodiscard]] Task<Result<Evidence>> take_turn(ReportData report_data);
     [[nodiscard]] Task<void> attempt();
     void settle(Result<Attempt> attempted, BootTime asked);
     void affirmed(const AttestationResult& result, BootTime asked, AffirmingResult key);
@@ -93,9 +97,10 @@ class Session final {
     Status status_;
     Timer wake_;
     WaitList platform_free_;
-    bool is_platform_busy_ = false;
+    bool is_platform_busy_ = false;  // with a workload's request
+    bool is_renewing_ = false;
     std::minstd_rand random_;
-    unsigned num_collecting_ = 0;
+    std::vector<std::shared_ptr<Collection>> collections_;  // asked for and not answered
     std::uint64_t generation_ = 0;  // of the verifier: an answer of an old one does not count
     bool stopped_ = false;
 };

@@ -245,7 +245,7 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
         report_data = ReportData{};
         std::copy(wanted->data.begin(), wanted->data.end(), report_data.begin());
     }
-    const auto evidence = co_await agent_.session.collect(report_data);
+    const auto evidence = co_await agent_.session.collect(workload.id, report_data);
     if (!evidence) co_return refuse(evidence.error());
     // That took its time: the caller must still be there, under the same policy.
     if (const auto file = co_await reinspect_peer(agent_.policy, asker.peer); !file)

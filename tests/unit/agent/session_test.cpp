@@ -1,6 +1,7 @@
 // Session: a platform and a verifier that can misbehave, and what opens in the meantime.
 #include "agent/session.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "tests/support/catch.h"
@@ -16,11 +17,12 @@ class FakePlatform final : public Platform {
     std::optional<Error> broken;
     std::vector<ReportData> asked;
     int inside = 0, most = 0;
+    std::chrono::milliseconds takes = 1ms;
 
     std::string_view name() const noexcept override { return "fake"; }
     Result<Evidence> collect(const ReportData& report_data, Deadline) override {
         most = std::max(most, ++inside);
-        std::this_thread::sleep_for(1ms);
+        std::this_thread::sleep_for(takes);
         --inside;
         asked.push_back(report_data);
         if (broken) return tl::make_unexpected(*broken);
@@ -211,26 +213,148 @@ TEST_CASE("session: another verifier means another appraisal before anything ope
     CHECK_FALSE(f.opens());
 }
 
+namespace {
+
+ReportData numbered(std::uint8_t first, std::uint8_t second) {
+    ReportData out{};
+    out[0] = first;
+    out[1] = second;
+    return out;
+}
+
+// Requests for evidence and what became of them.
+struct Asking {
+    explicit Asking(Fixture& fixture) : f(fixture) {}
+
+    void ask(std::string workload, const ReportData& data) {
+        ++num_asked;
+        spawn(f.io, one(std::move(workload), data));
+    }
+    Task<void> one(std::string workload, ReportData data) {
+        const auto evidence = co_await f.session.collect(std::move(workload), data);
+        if (!evidence)
+            errors.push_back(evidence.error().code);
+        else if (equal(evidence->quote, data))
+            ++num_got;
+    }
+    void finish() {
+        const auto until = std::chrono::steady_clock::now() + 30s;
+        while (num_got + static_cast<int>(errors.size()) < num_asked &&
+               std::chrono::steady_clock::now() < until) {
+            f.io.restart();
+            f.io.run_for(5ms);
+        }
+    }
+    int count(Errc code) const {
+        return static_cast<int>(std::count(errors.begin(), errors.end(), code));
+    }
+
+    Fixture& f;
+    int num_asked = 0, num_got = 0;
+    std::vector<Errc> errors;
+};
+
+}  // namespace
+
 TEST_CASE("session: workloads' evidence takes turns on the platform, and only so many wait",
           "[agent][session]") {
     Fixture f;
     f.one_attempt();
-    int got = 0, too_busy = 0;
-    const ReportData report_data{};
-    const auto ask = [&]() -> Task<void> {
-        const auto evidence = co_await f.session.collect(report_data);
-        ++(evidence ? got : too_busy);
-    };
-    for (int i = 0; i < 20; ++i) spawn(f.io, ask());
-    f.renew();
-    const auto until = std::chrono::steady_clock::now() + 5s;
-    while (got + too_busy < 20 && std::chrono::steady_clock::now() < until) {
-        f.io.restart();
-        f.io.run_for(5ms);
+    Asking asking(f);
+    for (std::uint8_t who = 0; who < 5; ++who) {
+        for (std::uint8_t i = 0; i < 4; ++i)
+            asking.ask("workload" + std::to_string(who), numbered(who, i));
     }
-    CHECK(got == 16);
-    CHECK(too_busy == 4);
+    f.renew();
+    asking.finish();
+    CHECK(asking.num_got == 16);
+    CHECK(asking.count(Errc::too_busy) == 4);
     CHECK(f.platform.most == 1);
+}
+
+TEST_CASE("session: one workload does not take the places of all", "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    Asking asking(f);
+    for (std::uint8_t i = 0; i < 10; ++i) asking.ask("greedy", numbered(1, i));
+    asking.ask("modest", numbered(2, 0));
+    asking.finish();
+    CHECK(asking.num_got == 5);
+    CHECK(asking.count(Errc::too_busy) == 6);
+}
+
+TEST_CASE("session: equal requests of one workload share an answer, those of two do not",
+          "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    f.platform.takes = 20ms;
+    f.platform.asked.clear();
+    Asking asking(f);
+    for (int i = 0; i < 30; ++i) asking.ask("app", numbered(1, 1));
+    asking.ask("other", numbered(1, 1));
+    asking.finish();
+    CHECK(asking.num_got == 31);
+    CHECK(f.platform.asked.size() == 2);
+    // What was answered is over: the next one is asked for anew.
+    asking.ask("app", numbered(1, 1));
+    asking.finish();
+    CHECK(f.platform.asked.size() == 3);
+}
+
+TEST_CASE("session: an error of the platform is every sharer's, and nobody else's",
+          "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    f.platform.broken = Error{Errc::platform_wrong_echo, "stale"};
+    Asking asking(f);
+    asking.ask("app", numbered(1, 1));
+    asking.ask("app", numbered(1, 1));
+    asking.finish();
+    CHECK(asking.count(Errc::platform_wrong_echo) == 2);
+    f.platform.broken.reset();
+    asking.ask("app", numbered(1, 1));
+    asking.finish();
+    CHECK(asking.num_got == 1);
+    CHECK(f.opens());
+}
+
+TEST_CASE("session: its own renewal goes before the requests that wait", "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    f.platform.takes = 50ms;
+    f.platform.asked.clear();
+    Asking asking(f);
+    for (std::uint8_t i = 0; i < 4; ++i) asking.ask("app", numbered(1, i));
+    f.io.restart();
+    f.io.run_for(5ms);  // the first is on the device
+    f.session.renew_now();
+    asking.finish();
+    REQUIRE(f.platform.asked.size() == 5);
+    CHECK(f.platform.asked[0] == numbered(1, 0));
+    // The session's own report data is a digest; then the others, as they came.
+    const auto own = f.platform.asked[1];
+    CHECK(own != numbered(1, 1));
+    CHECK(f.platform.asked[2] == numbered(1, 1));
+    CHECK(f.platform.asked[4] == numbered(1, 3));
+}
+
+TEST_CASE("session: who waits for a device that hangs is told so at the deadline",
+          "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    f.platform.takes = 1500ms;  // a request may take 1 s
+    f.platform.asked.clear();
+    Asking asking(f);
+    asking.ask("app", numbered(1, 1));
+    asking.ask("other", numbered(2, 2));
+    asking.finish();
+    CHECK(asking.num_got == 1);
+    CHECK(asking.count(Errc::timed_out) == 1);
+    CHECK(f.platform.asked.size() == 1);
+    f.platform.takes = 1ms;
+    asking.ask("other", numbered(2, 2));
+    asking.finish();
+    CHECK(asking.num_got == 2);
 }
 
 TEST_CASE(
