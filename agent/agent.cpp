@@ -10,14 +10,6 @@
 namespace attestd {
 namespace {
 
-std::string boot_id() {
-    const auto bytes = read_file("/proc/sys/kernel/random/boot_id", 64);
-    if (!bytes) return "unknown";
-    std::string id(as_text(*bytes));
-    while (id.ends_with('\n')) id.pop_back();
-    return id;
-}
-
 // Empty, or the first member that differs and only takes effect at a start.
 std::string_view needs_restart(const Config& now, const Config& fresh) {
     if (!(now.platform == fresh.platform)) return "platform";
@@ -30,29 +22,40 @@ std::string_view needs_restart(const Config& now, const Config& fresh) {
 
 }  // namespace
 
+std::string running_boot_id() {
+    const auto bytes = read_file("/proc/sys/kernel/random/boot_id", 64);
+    if (!bytes) return "unknown";
+    std::string id(as_text(*bytes));
+    while (id.ends_with('\n')) id.pop_back();
+    return id;
+}
+
 Result<std::unique_ptr<Agent>> Agent::make(Io& io, Strand platform_strand, Strand store_strand,
                                            Strand network_strand, Platform& platform,
-                                           std::filesystem::path config_file, Config config) {
+                                           RuntimeEvents& events, std::filesystem::path config_file,
+                                           Config config) {
     ATTESTD_CHECK(check_inspector(config));
     ATTESTD_TRY(auto verifier, make_verifier(config.verifier));
     std::error_code ec;
     std::filesystem::create_directories(config.state_dir, ec);
     if (ec) return fail_errno(ec.value(), config.state_dir.string());
-    ATTESTD_TRY(auto audit_log, AuditLog::open(io, store_strand, config.audit, boot_id()));
+    ATTESTD_TRY(auto audit_log, AuditLog::open(io, store_strand, config.audit, running_boot_id()));
     return std::make_unique<Agent>(io, platform_strand, store_strand, network_strand, platform,
-                                   std::move(config_file),
+                                   events, std::move(config_file),
                                    std::make_shared<const Config>(std::move(config)),
                                    std::move(verifier), std::move(audit_log));
 }
 
 Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network_strand,
-             Platform& platform, std::filesystem::path config_file, PolicyPtr policy_now,
-             std::shared_ptr<VerifierKind> verifier, std::unique_ptr<AuditLog> audit_log)
+             Platform& platform, RuntimeEvents& runtime_events, std::filesystem::path config_file,
+             PolicyPtr policy_now, std::shared_ptr<VerifierKind> verifier,
+             std::unique_ptr<AuditLog> audit_log)
     : policy(std::move(policy_now)),
       audit(std::move(audit_log)),
       vault(platform_strand, store_strand, platform, policy->stores),
       session(io, platform_strand, platform, std::move(verifier), policy->verifier.max_age,
               policy->limits.collect_timeout),
+      events(platform_strand, runtime_events),
       collateral(io, network_strand, policy->verifier),
       io_(io),
       files_strand_(std::move(network_strand)),

@@ -8,22 +8,28 @@
 #include "agent/api/limiter.h"
 #include "agent/audit/audit_log.h"
 #include "agent/collateral_refresher.h"
+#include "agent/events/event_service.h"
 #include "agent/metrics.h"
 #include "agent/release/vault.h"
 #include "agent/session.h"
 
 namespace attestd {
 
+/// What the kernel calls this boot; "unknown" when it does not say.
+[[nodiscard]] std::string running_boot_id();
+
 class Agent final {
  public:
-    /// `platform` and the strands' pool outlive the agent. Opens the audit log and parses the
-    /// appraisal policy; errors of both.
+    /// `platform`, `events` and the strands' pool outlive the agent. Opens the audit log and parses
+    /// the appraisal policy; errors of both.
     [[nodiscard]] static Result<std::unique_ptr<Agent>> make(
         Io& io, Strand platform_strand, Strand store_strand, Strand network_strand,
-        Platform& platform, std::filesystem::path config_file, Config config);
+        Platform& platform, RuntimeEvents& events, std::filesystem::path config_file,
+        Config config);
     Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network_strand,
-          Platform& platform, std::filesystem::path config_file, PolicyPtr policy,
-          std::shared_ptr<VerifierKind> verifier, std::unique_ptr<AuditLog> audit_log);
+          Platform& platform, RuntimeEvents& events, std::filesystem::path config_file,
+          PolicyPtr policy, std::shared_ptr<VerifierKind> verifier,
+          std::unique_ptr<AuditLog> audit_log);
 
     /// Reads the configuration again: all of it takes effect, or nothing. What cannot change
     /// without a restart (platform, sources, listeners, state_dir, audit) must be as it was:
@@ -40,6 +46,7 @@ class Agent final {
     std::unique_ptr<AuditLog> audit;
     Vault vault;
     Session session;
+    EventService events;
     CollateralRefresher collateral;
     Limiter limiter;
     Metrics metrics;

@@ -7,11 +7,13 @@
 #include "agent/api/routes.h"
 #include "agent/api/server.h"
 #include "agent/caller/inspection.h"
+#include "agent/events/guest_log.h"
 #include "agent/local_kind.h"
 #include "agent/log.h"
 #include "agent/platform_choice.h"
 #include "agent/service_manager.h"
 #include "quote/base/encoding.h"
+#include "quote/platform/host.h"
 
 namespace attestd {
 namespace {
@@ -47,6 +49,7 @@ class Daemon final {
 
     Task<void> run() {
         server_.start();
+        spawn(io_, agent_.events.open());
         spawn(io_, agent_.session.run());
         spawn(io_, agent_.collateral.run());
         spawn(io_, keep_stores_open());
@@ -149,8 +152,10 @@ Result<void> check_config(const Config& config) {
 
 Result<void> run_daemon(const std::filesystem::path& config_file, Config config) {
     ATTESTD_CHECK(check_identity(config.identity));
-    ATTESTD_TRY(const auto platform,
+    ATTESTD_TRY(const auto hardware,
                 make_platform(config.platform, config.verifier.collateral.fetch_socket));
+    RuntimeEvents events(host_system(), config.state_dir / "events.jsonl", running_boot_id());
+    GuestLogPlatform platform(*hardware, host_system(), events);
     const ServiceManager manager;
     // One thread runs all of it: Asio need not lock.
     Io io(BOOST_ASIO_CONCURRENCY_HINT_1);
@@ -159,13 +164,13 @@ Result<void> run_daemon(const std::filesystem::path& config_file, Config config)
     const Strand store_strand(pool.get_executor());
     const Strand network_strand(pool.get_executor());
     ATTESTD_TRY(const auto agent, Agent::make(io, platform_strand, store_strand, network_strand,
-                                              *platform, config_file, std::move(config)));
+                                              platform, events, config_file, std::move(config)));
     Daemon daemon(io, *agent, manager);
     ATTESTD_CHECK(daemon.listen());
     note_life(*agent->audit, "start", *agent->policy);
     log_event(LogLevel::info, "daemon.started",
               {{"config", to_hex(agent->policy->digest)},
-               {"platform", std::string(platform->name())},
+               {"platform", std::string(platform.name())},
                {"identity", std::string(identity_level_name(running_kernel().level()))},
                {"binding", std::string(config_binding_name(agent->policy->config_binding))}});
     spawn(io, daemon.run());

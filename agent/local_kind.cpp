@@ -181,8 +181,10 @@ Result<AttestationResult> LocalKind::appraise(const Evidence& evidence,
     ATTESTD_CHECK(collateral_->cache().floors().check_clock(now));
     Gathered gathered;
     ATTESTD_CHECK(gather(gathered, evidence, now));
+    Expectations with_log = expected;
+    if (policy_.event_log.named) with_log.event_log = evidence.event_log;
     AttestationResult result =
-        verifier_.appraise(evidence.quote, gathered.endorsements, policy_, expected, now);
+        verifier_.appraise(evidence.quote, gathered.endorsements, policy_, with_log, now);
     // What is missing may be what was left out: that is the reason to tell.
     if (result.verdict() == Verdict::undecided && gathered.too_old)
         return tl::make_unexpected(*std::move(gathered.too_old));

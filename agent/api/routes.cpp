@@ -108,7 +108,8 @@ Result<void> Routes::within_limits(Connection& connection, const Request& reques
     ATTESTD_CHECK(agent_.limiter.request(caller.peer.uid, connection.workloads(),
                                          agent_.policy->limits, now));
     // Who guessed names too often still learns whether attestd is well.
-    const bool is_by_policy = request.path.starts_with(kSecrets) || request.path == "/v1/evidence";
+    const bool is_by_policy = request.path.starts_with(kSecrets) ||
+                              request.path == "/v1/evidence" || request.path == "/v1/events";
     return is_by_policy ? agent_.limiter.check_lock(caller, now) : Result<void>();
 }
 
@@ -169,6 +170,11 @@ Task<Response> Routes::handle(Connection& connection, Request& request) {
     if (request.path == "/v1/evidence") {
         if (method != Method::post) co_return method_not_allowed();
         co_return co_await post_evidence(connection, request);
+    }
+    if (request.path == "/v1/events") {
+        if (method == Method::post) co_return co_await post_event(connection, request);
+        if (method == Method::get) co_return co_await get_events(connection);
+        co_return method_not_allowed();
     }
     if (request.path == "/v1/token")
         co_return method == Method::post ? post_token() : method_not_allowed();

@@ -23,6 +23,8 @@ class Routes final : public Handler {
     void keep_ready(Connection& connection, const Released& released) const;
     [[nodiscard]] Task<Response> get_secret(Connection& connection, const Request& request);
     [[nodiscard]] Task<Response> post_evidence(Connection& connection, const Request& request);
+    [[nodiscard]] Task<Response> post_event(Connection& connection, const Request& request);
+    [[nodiscard]] Task<Response> get_events(Connection& connection);
     [[nodiscard]] Response post_token() const;
     [[nodiscard]] Response get_status(Connection& connection) const;
     [[nodiscard]] Response get_health() const;

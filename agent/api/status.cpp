@@ -100,6 +100,8 @@ ordered_json warnings_json(const Agent& agent) {
         out.push_back("trust anchors were added: results that rest on them are test grade");
     if (secret_memory() == SecretMemory::unlocked)
         out.push_back("secrets may reach swap: RLIMIT_MEMLOCK is too small");
+    if (agent.events.status().state == EventsState::lost)
+        out.push_back("RTMR3 cannot be explained by the log of run-time events any more");
     if (!agent.audit->is_good())
         out.push_back("the audit log cannot be written: nothing is released");
     return out;
@@ -119,6 +121,9 @@ std::string status_json(const Agent& agent, const Caller& caller) {
     const CollateralRefresher::Status& collateral = agent.collateral.status();
     out["collateral"] = {{"fetched", collateral.num_fetched}, {"failed", collateral.num_failed}};
     if (!collateral.last_error.empty()) out["collateral"]["last_error"] = collateral.last_error;
+    const EventsStatus& events = agent.events.status();
+    out["events"] = {{"state", events_state_name(events.state)}, {"count", events.num_events}};
+    if (!events.detail.empty()) out["events"]["detail"] = events.detail;
     out["sources"] = sources_json(agent);
     out["rollback"] = "undetected";
     ordered_json you;

@@ -18,14 +18,14 @@ constexpr std::int64_t kJournalVersion = 1;
 constexpr unsigned kJournalMode = 0600;
 constexpr JsonLimits kLineLimits{4096, 2};
 
-tl::unexpected<Error> damaged(const std::filesystem::path& path, std::string_view why) {
+tl::unexpected<Error> journal_damaged(const std::filesystem::path& path, std::string_view why) {
     return fail(Errc::event_lost,
                 fmt::format("{}: {}: what RTMR3 was extended with in this boot is not known any "
                             "more, until the next boot",
                             path.string(), why));
 }
 
-Result<std::string> text_of(JsonObject& in, std::string_view key) {
+Result<std::string> journal_text(JsonObject& in, std::string_view key) {
     ATTESTD_TRY(const JsonValue value, in.required(key));
     return value.text();
 }
@@ -41,8 +41,8 @@ Result<JournalHead> parse_journal_head(std::string_view line) {
     ATTESTD_TRY(const JsonValue version, in.required("attestd_events"));
     ATTESTD_CHECK(version.integer(kJournalVersion, kJournalVersion));
     JournalHead out;
-    ATTESTD_TRY(out.boot_id, text_of(in, "boot_id"));
-    ATTESTD_TRY(const std::string base, text_of(in, "rtmr3"));
+    ATTESTD_TRY(out.boot_id, journal_text(in, "boot_id"));
+    ATTESTD_TRY(const std::string base, journal_text(in, "rtmr3"));
     ATTESTD_TRY(out.base, array_from_hex<sizeof(Sha384)>(base, "rtmr3"));
     ATTESTD_CHECK(in.finish());
     return out;
@@ -52,9 +52,9 @@ Result<RuntimeEvent> parse_journal_line(std::string_view line) {
     ATTESTD_TRY(const auto document, JsonDocument::parse(line, "event", kLineLimits));
     ATTESTD_TRY(JsonObject in, document.root().object());
     RuntimeEvent out;
-    ATTESTD_TRY(out.domain, text_of(in, "domain"));
-    ATTESTD_TRY(out.operation, text_of(in, "operation"));
-    ATTESTD_TRY(out.content, text_of(in, "content"));
+    ATTESTD_TRY(out.domain, journal_text(in, "domain"));
+    ATTESTD_TRY(out.operation, journal_text(in, "operation"));
+    ATTESTD_TRY(out.content, journal_text(in, "content"));
     ATTESTD_CHECK(in.finish());
     ATTESTD_CHECK(check_runtime_event(out));
     return out;
@@ -84,9 +84,9 @@ Result<EventJournal> EventJournal::open(std::filesystem::path path, std::string 
 Result<void> EventJournal::read(ByteView bytes) {
     const std::string_view text = as_text(bytes);
     const auto head_end = text.find('\n');
-    if (head_end == text.npos) return damaged(path_, "has no first line");
+    if (head_end == text.npos) return journal_damaged(path_, "has no first line");
     auto head = parse_journal_head(text.substr(0, head_end));
-    if (!head) return damaged(path_, to_string(head.error()));
+    if (!head) return journal_damaged(path_, to_string(head.error()));
     if (head->boot_id != boot_id_) return {};
     base_ = head->base;
     std::size_t at = head_end + 1;
@@ -95,7 +95,8 @@ Result<void> EventJournal::read(ByteView bytes) {
         if (end == text.npos) break;
         auto event = parse_journal_line(text.substr(at, end - at));
         if (!event)
-            return damaged(path_, fmt::format("at byte {}: {}", at, to_string(event.error())));
+            return journal_damaged(path_,
+                                   fmt::format("at byte {}: {}", at, to_string(event.error())));
         at = end + 1;
         events_.push_back(*std::move(event));
         ends_.push_back(at);
