@@ -128,11 +128,12 @@ Result<Paths> find_paths(std::string_view text) {
 
 Result<CgroupIdentity> parse_cgroup(std::string_view text, ContainerPatterns configured) {
     ATTESTD_TRY(const Paths paths, find_paths(text));
-    if (!paths.systemd) {
-        if (!paths.unified)
-            return fail(Errc::cgroup_malformed, "malformed: no hierarchy that systemd names");
-        return identity_of(*paths.unified, "unified", configured);
-    }
+    if (!paths.systemd && !paths.unified)
+        return fail(Errc::cgroup_malformed, "malformed: no hierarchy that systemd names");
+    // A legacy hierarchy that somebody mounted beside a systemd that uses the unified one leaves
+    // every process at its root, where nobody but root can put one.
+    const bool is_unused = paths.systemd == "/" && paths.unified && *paths.unified != "/";
+    if (!paths.systemd || is_unused) return identity_of(*paths.unified, "unified", configured);
     // A hybrid system: systemd's own hierarchy says who this is; the unified one may be silent, but
     // it must not say something else.
     ATTESTD_TRY(CgroupIdentity out, identity_of(*paths.systemd, "systemd", configured));

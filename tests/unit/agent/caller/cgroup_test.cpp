@@ -123,6 +123,22 @@ TEST_CASE("cgroup: the folders in which a name could be forged must be root's", 
     }
 }
 
+TEST_CASE("cgroup: a legacy hierarchy that systemd does not use says nothing", "[agent][cgroup]") {
+    const auto unified_speaks = parse_cgroup("9:name=systemd:/\n0::/a.slice/b.service/c\n");
+    REQUIRE_OK(unified_speaks);
+    CHECK(unified_speaks->unit == "b.service");
+    CHECK(unified_speaks->hierarchy == "unified");
+    SECTION("but one that names another unit does") {
+        REQUIRE_ERRC(Errc::cgroup_malformed,
+                     parse_cgroup("9:name=systemd:/x.service\n0::/a.slice/b.service\n"));
+    }
+    SECTION("and at the root of both a process belongs to no unit") {
+        const auto nobody = parse_cgroup("9:name=systemd:/\n0::/\n");
+        REQUIRE_OK(nobody);
+        CHECK(nobody->unit.empty());
+    }
+}
+
 TEST_CASE("cgroup: text that the kernel does not write is refused", "[agent][cgroup]") {
     const std::string text =
         GENERATE("", "\n", "0::/a", "0:/a\n", "0::\n", "0::a\n", "0::/a\n0::/b\n", "0::/a//b\n",
