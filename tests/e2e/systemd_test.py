@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""The shipped units under a real systemd: start, readiness, watchdog, socket activation, release to a unit.
+
+usage: systemd_test.py BUILD-DIR
+
+One machine serves all tests, in their order; each leaves the daemon running.
+"""
+import os
+import pathlib
+import re
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.dont_write_bytecode = True
+import rig  # noqa: E402
+import systemd_rig  # noqa: E402
+import tap  # noqa: E402
+
+VALUE = b"released to a unit"
+BUILD = None
+MACHINE = None
+ENTRY = "sys/kernel/config/tsm/report/attestd"
+
+
+def machine():
+    """the one machine, started for the first test that asks"""
+    global MACHINE
+    systemd_rig.need()
+    if MACHINE is None:
+        made = systemd_rig.Confidential(BUILD)
+        made.workloads = {"app": {"match": [{"unit": "app.service", "user": "nobody"}]}}
+        made.secrets = {"app/key": {"source": "store", "allow": ["app"], "test": True}}
+        made.drop_in("attestd.service", "[Service]\nWatchdogSec=3s\n")
+        MACHINE = made
+        made.start()
+        made.systemctl("start", "attestd.socket")
+        made.start_daemon()
+    return MACHINE
+
+
+def main_pid(m):
+    return m.host_pid(m.show("attestd.service", "MainPID"))
+
+
+def status_file(m):
+    return pathlib.Path(f"/proc/{main_pid(m)}/status").read_text()
+
+
+def test_starts():
+    """the shipped unit starts, says that it is ready and what it does"""
+    m = machine()
+    shown = m.show("attestd.service", "ActiveState", "SubState", "Type", "StatusText", "User")
+    assert shown == ["active", "running", "notify", "listening", "attestd"], shown
+
+
+def test_every_line_is_understood():
+    """systemd says nothing against any line of the installed units"""
+    m = machine()
+    said = m.journal("_PID=1")
+    assert not re.search(r"attestd.*(Unknown|Failed to parse|Invalid|ignoring)", said), said
+
+
+def test_no_privilege():
+    """the daemon runs as its own user, without a capability, and can get none"""
+    m = machine()
+    status = status_file(m)
+    for line in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert re.search(rf"^{line}:\t0+$", status, re.MULTILINE), status
+    assert re.search(r"^NoNewPrivs:\t1$", status, re.MULTILINE) and re.search(r"^Seccomp:\t2$", status, re.MULTILINE)
+    uid = int(re.search(r"^Uid:\t(\d+)\t", status, re.MULTILINE)[1])
+    assert uid == int(m.run("id", "-u", "attestd").stdout), status
+
+
+def test_prepared_entry():
+    """evidence comes by the configfs entry that root prepared and handed over before the start"""
+    m = machine()
+    uid = int(m.run("id", "-u", "attestd").stdout)
+    assert m.path(ENTRY).stat().st_uid == uid
+    assert (m.path(ENTRY) / "inblob").stat().st_uid == uid
+    assert m.path(ENTRY).parent.stat().st_uid == 0  # it can make none of its own
+    generation = int((m.path(ENTRY) / "generation").read_text())
+    assert generation > 0, "nothing was asked by this entry"
+    status = m.status()
+    assert status["platform"] == "configfs_tsm" and status["session"]["affirming"], status
+
+
+def test_released_to_a_unit():
+    """a secret is released to the unit that policy names, and to no other unit of the same user"""
+    m = machine()
+    m.put("app/key", VALUE)
+    got = m.fetch_secret("app.service", "app/key")
+    assert (got.returncode, got.stdout.encode()) == (0, VALUE), got
+    other = m.fetch_secret("other.service", "app/key")
+    assert other.returncode == 1 and VALUE.decode() not in other.stdout, other
+    assert "secret.unavailable" in other.stderr, other.stderr
+    records = [r for r in m.audit() if r.get("object") == "app/key" and r.get("method") == "GET /v1/secrets"]
+    assert [(r["decision"], r["unit"]) for r in records] == [
+        ("allow", "app.service"), ("deny", "other.service")], records
+
+
+def test_not_in_the_group():
+    """a unit that is not of the group attestd-clients cannot even connect"""
+    m = machine()
+    done = m.in_unit("attestctl", "secret", "get", "app/key", unit="app.service", properties=["User=nobody"],
+                     check=False)
+    assert done.returncode == 3 and VALUE.decode() not in done.stdout, done
+
+
+def test_sandbox():
+    """the daemon sees no network, writes nowhere but its own folders, and sees no home"""
+    m = machine()
+    pid = main_pid(m)
+    assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink(f"/proc/{m.pid}/ns/net")
+    mounts = pathlib.Path(f"/proc/{pid}/mounts").read_text().splitlines()
+    options = {line.split()[1]: line.split()[3].split(",") for line in mounts}
+    assert "ro" in options["/"] and "ro" in options["/sys/fs/cgroup"], options
+    assert "rw" in options["/var/lib/attestd"] and "rw" in options["/run/attestd"], options
+
+
+def test_socket_activation():
+    """a request to the socket starts the daemon that was stopped, and is answered"""
+    m = machine()
+    m.systemctl("stop", "attestd.service")
+    assert m.show("attestd.service", "ActiveState") == "inactive"
+    assert m.show("attestd.socket", "ActiveState") == "active"
+    status = m.status()
+    assert status["platform"] == "configfs_tsm", status
+    assert m.show("attestd.service", "ActiveState") == "active"
+    m.wait_healthy()
+
+
+def test_reload():
+    """`systemctl reload` takes the new configuration, and says so when it is bad"""
+    m = machine()
+    before = m.status()["config"]["sha256"]
+    m.secrets["app/new"] = {"source": "store", "allow": ["app"], "test": True}
+    m.write_config()
+    m.systemctl("reload", "attestd.service")
+    rig.wait_until("the new configuration is in force", lambda: m.status()["config"]["sha256"] != before)
+    good = m.path("etc/attestd/attestd.json").read_bytes()
+    m.write("etc/attestd/attestd.json", good.replace(b'"verifier"', b'"verifer"'))
+    m.systemctl("reload", "attestd.service", check=False)
+    rig.wait_until("the status tells",
+                   lambda: m.show("attestd.service", "StatusText") == "listening; the last reload failed")
+    m.write("etc/attestd/attestd.json", good)
+    m.systemctl("reload", "attestd.service")
+
+
+def test_watchdog():
+    """a daemon that hangs is killed by the watchdog and restarted"""
+    m = machine()
+    restarts = int(m.show("attestd.service", "NRestarts"))
+    hung = main_pid(m)
+    os.kill(hung, signal.SIGSTOP)
+    rig.wait_until("systemd restarts the daemon", lambda: int(m.show("attestd.service", "NRestarts")) > restarts)
+    rig.wait_until("the daemon is ready again", lambda: m.show("attestd.service", "StatusText") == "listening")
+    assert main_pid(m) != hung
+    assert "watchdog" in m.journal("-u", "attestd.service").lower()
+    m.wait_healthy()
+
+
+def test_clean_stop():
+    """stopping the unit is a clean end, and its socket stays with systemd"""
+    m = machine()
+    m.systemctl("stop", "attestd.service")
+    assert m.show("attestd.service", "Result", "ExecMainStatus") == ["success", "0"]
+    assert m.show("attestd.socket", "ActiveState") == "active"
+    m.start_daemon()
+
+
+def main():
+    global BUILD
+    BUILD = sys.argv[-1]
+    tests = [f for name, f in globals().items() if name.startswith("test_")]
+    try:
+        failed = tap.run(tests)
+        if failed and MACHINE is not None and MACHINE.pid is not None:
+            print(MACHINE.problem(), MACHINE.console(), file=sys.stderr)
+        return failed
+    finally:
+        if MACHINE is not None:
+            MACHINE.__exit__()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
