@@ -7,6 +7,7 @@
 #include "agent/api/routes.h"
 #include "agent/api/server.h"
 #include "agent/caller/inspection.h"
+#include "agent/credential/credentials.h"
 #include "agent/events/guest_log.h"
 #include "agent/local_kind.h"
 #include "agent/log.h"
@@ -31,6 +32,7 @@ class Daemon final {
           manager_(manager),
           routes_(agent),
           server_(io, agent, routes_, running_kernel()),
+          credentials_(io, agent, running_kernel()),
           signals_(io, SIGTERM, SIGINT, SIGHUP),
           watchdog_(io) {
         routes_.set_server(server_);
@@ -40,7 +42,9 @@ class Daemon final {
         ATTESTD_TRY(auto passed, take_passed_sockets());
         for (const ListenerConfig& listener : listeners_of_->listeners) {
             ATTESTD_TRY(Fd socket, socket_for(listener, passed));
-            ATTESTD_CHECK(server_.add(listener, std::move(socket)));
+            const bool for_systemd = listener.kind == ListenerKind::credentials;
+            ATTESTD_CHECK(for_systemd ? credentials_.add(listener, std::move(socket))
+                                      : server_.add(listener, std::move(socket)));
         }
         if (passed.empty()) return {};
         return fail(Errc::bad_config, "systemd passed a socket \"" + passed.begin()->first +
@@ -50,6 +54,7 @@ class Daemon final {
     Task<void> run() {
         server_.start();
         spawn(io_, agent_.events.open());
+        credentials_.start();
         spawn(io_, agent_.session.run());
         spawn(io_, agent_.collateral.run());
         spawn(io_, keep_stores_open());
@@ -98,6 +103,7 @@ class Daemon final {
         log_event(LogLevel::info, "daemon.stopping");
         manager_.notify_stopping();
         stopping_ = true;
+        co_await credentials_.stop();
         co_await server_.stop(kStopPatience);
         agent_.session.stop();
         agent_.collateral.stop();
@@ -113,6 +119,7 @@ class Daemon final {
     const ServiceManager& manager_;
     Routes routes_;
     Server server_;
+    Credentials credentials_;
     Signals signals_;
     Timer watchdog_;
     Timer watch_stores_{io_};

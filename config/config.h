@@ -124,9 +124,22 @@ struct SecretPolicy {
     std::vector<std::string> allow, deny;  ///< ids of workloads; deny wins
     bool test = false;                     ///< may be released on a test-grade result
     Protection min_protection = Protection::transport;
+    /// How long a receiver may keep it without asking again; not given: until the attestation
+    /// result on which it was released expires.
+    std::optional<Millis> ttl;
 };
 
-enum class ListenerKind : std::uint8_t { workloads, admin };
+enum class ListenerKind : std::uint8_t {
+    workloads,
+    admin,
+    credentials,  ///< systemd's LoadCredential=
+};
+
+/// What a unit gets whose credential is refused.
+enum class OnRefusal : std::uint8_t {
+    fail,   ///< too much: systemd does not start it
+    empty,  ///< nothing: it starts with an empty credential
+};
 
 struct ListenerConfig {
     std::string name;
@@ -134,6 +147,8 @@ struct ListenerConfig {
     ListenerKind kind = ListenerKind::workloads;
     std::optional<gid_t> group;
     mode_t mode = 0660;
+    OnRefusal on_refusal = OnRefusal::fail;  ///< of credentials
+    Millis hold = std::chrono::seconds(20);  ///< how long credentials wait for an affirming result
 
     friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
 };

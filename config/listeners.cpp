@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kMaxListeners = 64;
 constexpr std::size_t kMaxSocketPathLen = 107;  // sun_path less its terminator
 constexpr mode_t kOthers = 0007;
+constexpr mode_t kAllButOwner = 0077;
 
 Result<mode_t> parse_mode(const std::string& text) {
     const bool octal =
@@ -27,7 +28,14 @@ Result<mode_t> parse_mode(const std::string& text) {
 Result<ListenerKind> parse_kind(const std::string& text) {
     if (text == "workloads") return ListenerKind::workloads;
     if (text == "admin") return ListenerKind::admin;
-    return fail(Errc::bad_value, "\"workloads\" or \"admin\" is expected");
+    if (text == "credentials") return ListenerKind::credentials;
+    return fail(Errc::bad_value, "\"workloads\", \"admin\" or \"credentials\" is expected");
+}
+
+Result<OnRefusal> parse_on_refusal(const std::string& text) {
+    if (text == "fail") return OnRefusal::fail;
+    if (text == "empty") return OnRefusal::empty;
+    return fail(Errc::bad_value, "\"fail\" or \"empty\" is expected");
 }
 
 Result<std::string> parse_id(const std::string& text) {
@@ -35,12 +43,37 @@ Result<std::string> parse_id(const std::string& text) {
     return text;
 }
 
-ListenerConfig default_workloads() {
-    return {"default", "/run/attestd/attestd.sock", ListenerKind::workloads, std::nullopt, 0660};
+mode_t default_mode(ListenerKind kind) noexcept {
+    return kind == ListenerKind::workloads ? 0660 : 0600;
+}
+
+ListenerConfig default_listener(const char* name, const char* path, ListenerKind kind) {
+    ListenerConfig out;
+    out.name = name;
+    out.path = path;
+    out.kind = kind;
+    out.mode = default_mode(kind);
+    return out;
 }
 
 ListenerConfig default_admin() {
-    return {"admin", "/run/attestd/admin.sock", ListenerKind::admin, std::nullopt, 0600};
+    return default_listener("admin", "/run/attestd/admin.sock", ListenerKind::admin);
+}
+
+// Only systemd, which is root, has business there.
+Result<void> load_credentials(JsonObject& in, ListenerConfig& out) {
+    const auto on_refusal = in.optional("on_refusal");
+    const auto hold = in.optional("hold");
+    if (out.kind != ListenerKind::credentials) {
+        const auto& given = on_refusal ? on_refusal : hold;
+        if (!given) return {};
+        return given->fail_here(Errc::bad_config, "is for listeners of kind \"credentials\"");
+    }
+    if (on_refusal) {
+        ATTESTD_TRY(out.on_refusal, parse_text(*on_refusal, parse_on_refusal));
+    }
+    ATTESTD_TRY(out.hold, duration_or(in, "hold", out.hold));
+    return {};
 }
 
 // Reaching a socket is a condition by itself: it is given up in so many words, or not at all.
@@ -71,14 +104,18 @@ Result<ListenerConfig> load_listener(const JsonValue& value, LoadContext& contex
         ATTESTD_TRY(out.group, parse_text(*group, resolve));
     }
     ATTESTD_TRY(const bool world_accessible, bool_or(in, "world_accessible", false));
-    out.mode = out.kind == ListenerKind::admin ? 0600 : 0660;
+    out.mode = default_mode(out.kind);
     if (const auto mode = in.optional("mode")) {
         ATTESTD_TRY(out.mode, parse_text(*mode, parse_mode));
         if (out.kind == ListenerKind::admin && (out.mode & kOthers) != 0) {
             return mode->fail_here(Errc::bad_value, "an admin socket is never open to others");
         }
+        if (out.kind == ListenerKind::credentials && (out.mode & kAllButOwner) != 0) {
+            return mode->fail_here(Errc::bad_value, "a credential socket is root's alone: 0600");
+        }
         ATTESTD_CHECK(check_world_access(*mode, out.mode, world_accessible));
     }
+    ATTESTD_CHECK(load_credentials(in, out));
     ATTESTD_CHECK(in.finish());
     return out;
 }
@@ -102,7 +139,11 @@ Result<void> check_distinct(const std::vector<ListenerConfig>& listeners, const 
 Result<void> load_listeners(const MaybeValue& value, LoadContext& context, Config& config) {
     auto& listeners = config.listeners;
     if (!value) {
-        listeners = {default_workloads(), default_admin()};
+        listeners = {
+            default_listener("default", "/run/attestd/attestd.sock", ListenerKind::workloads),
+            default_admin(),
+            default_listener("credentials", "/run/attestd/credentials.sock",
+                             ListenerKind::credentials)};
         return {};
     }
     ATTESTD_TRY(const auto elements, value->array(kMaxListeners));

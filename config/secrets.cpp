@@ -10,6 +10,8 @@ namespace attestd {
 namespace {
 
 constexpr std::size_t kMaxWorkloads = 256;
+// Receivers are told whole seconds, and ask again at two thirds.
+constexpr Millis kMinTtl = std::chrono::seconds(3);
 
 Result<std::vector<std::string>> load_ids(const MaybeValue& value, const Config& config) {
     std::vector<std::string> ids;
@@ -58,6 +60,9 @@ Result<SecretPolicy> load_secret(const std::string& name, const JsonValue& value
     ATTESTD_TRY(out.test, bool_or(in, "test", false));
     if (const auto min_protection = in.optional("min_protection")) {
         ATTESTD_TRY(out.min_protection, parse_text(*min_protection, parse_protection));
+    }
+    if (in.optional("ttl")) {
+        ATTESTD_TRY(out.ttl, duration_or(in, "ttl", kMinTtl, kMinTtl));
     }
     ATTESTD_CHECK(in.finish());
     return out;

@@ -209,11 +209,13 @@ Result<MatchItem> load_item(const JsonValue& value, LoadContext& context, const 
     ATTESTD_CHECK(
         take(in, "socket", out.socket, [&](const std::string& name) -> Result<std::string> {
             const auto named = [&](const ListenerConfig& l) {
-                return l.name == name && l.kind == ListenerKind::workloads;
+                return l.name == name && l.kind != ListenerKind::admin;
             };
             if (std::any_of(config.listeners.begin(), config.listeners.end(), named)) return name;
-            return fail(Errc::bad_reference,
-                        fmt::format("no listener of kind \"workloads\" is called \"{}\"", name));
+            return fail(
+                Errc::bad_reference,
+                fmt::format("no listener of kind \"workloads\" or \"credentials\" is called \"{}\"",
+                            name));
         }));
     ATTESTD_CHECK(load_inspected(in, config, out));
     ATTESTD_CHECK(refuse_unsupported(in));

@@ -30,6 +30,8 @@ std::string format_head(const Response& response, std::size_t body_len, bool kee
     }
     fmt::format_to(out, "Cache-Control: no-store\r\n");
     if (response.version) fmt::format_to(out, "ETag: \"{}\"\r\n", *response.version);
+    if (response.keep_for)
+        fmt::format_to(out, "Attestd-Keep-For: {}\r\n", response.keep_for->count());
     if (response.retry_after != 0) fmt::format_to(out, "Retry-After: {}\r\n", response.retry_after);
     if (!keep_alive) fmt::format_to(out, "Connection: close\r\n");
     fmt::format_to(out, "\r\n");

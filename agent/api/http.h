@@ -1,6 +1,7 @@
 // Request and Response: plain structs between the wire and the routes.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,12 +37,13 @@ struct Request {
 struct Response {
     unsigned status = 200;
     std::string_view content_type = "application/json";
-    std::string body;                      ///< never a secret
-    std::shared_ptr<const Secret> secret;  ///< the body instead of `body`
-    std::optional<std::uint64_t> version;  ///< sent as ETag
-    unsigned retry_after = 0;              ///< seconds; 0: not sent
-    std::optional<Grant> grant;            ///< must still hold when the first byte leaves
-    bool close = false;                    ///< the connection ends after this
+    std::string body;                              ///< never a secret
+    std::shared_ptr<const Secret> secret;          ///< the body instead of `body`
+    std::optional<std::uint64_t> version;          ///< sent as ETag
+    std::optional<std::chrono::seconds> keep_for;  ///< how long the receiver may keep it
+    unsigned retry_after = 0;                      ///< seconds; 0: not sent
+    std::optional<Grant> grant;                    ///< must still hold when the first byte leaves
+    bool close = false;                            ///< the connection ends after this
 };
 
 /// application/problem+json with the error's stable name as `code`. The detail is sent as given:

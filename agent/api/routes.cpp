@@ -64,6 +64,7 @@ Result<Secret> as_json(const Secret& secret, std::uint64_t version) {
 Response answer(Released released, std::string_view accept) {
     Response out;
     out.version = released.secret.version;
+    out.keep_for = released.keep_for(BootClock::now());
     out.grant = std::move(released.grant);
     if (released.is_known) {
         out.status = 304;

@@ -39,6 +39,9 @@ struct Caller {
     std::string socket;  ///< the listener's name
     /// Only where a rule that may match asks for it (agent/caller/inspection.h).
     std::optional<InspectedProcess> inspected;
+    /// It is systemd, asking for the unit in whose cgroup it is: what else is known of the process
+    /// (uid, groups, label, executable) is not the workload's, and matches nobody.
+    bool for_unit = false;
 };
 
 /// A caller and the means to see that it is still the same process.
@@ -63,6 +66,9 @@ class Peer final {
     /// Step 5 as far as it takes attestd-inspect.
     void note_inspection(InspectedProcess process) { caller_.inspected = std::move(process); }
 
+    /// From now on it asks for the unit that it is in; who says so has checked that.
+    void speak_for_unit() noexcept { caller_.for_unit = true; }
+
     [[nodiscard]] const Caller& caller() const noexcept { return caller_; }
     /// Becomes readable when the process exits; empty at level L0.
     [[nodiscard]] const Fd& pidfd() const noexcept { return pidfd_; }
@@ -86,7 +92,8 @@ class Peer final {
     mutable BootTime looked_;  // when /proc was last read; no fact of the caller
 };
 
-/// Whether one of the workload's rules matches. A caller with uid 0 matches only by allow_root.
+/// Whether one of the workload's rules matches. A caller with uid 0 matches only by allow_root, but
+/// for systemd that asks for a unit.
 [[nodiscard]] bool matches(const Workload& workload, const Caller& caller);
 
 /// Indices into Config::workloads of those that the caller is, in order.

@@ -26,6 +26,10 @@ bool matches_plainly(const MatchItem& item, const Caller& caller) {
     const auto in_slice = [&](const std::string& slice) {
         return std::find(cgroup.slices.begin(), cgroup.slices.end(), slice) != cgroup.slices.end();
     };
+    // Of systemd's process only its cgroup is the unit's.
+    const bool is_of_process = item.uid || item.gid || item.group_id || item.selinux ||
+                               item.apparmor || item.needs_inspection();
+    if (caller.for_unit && is_of_process) return false;
     return holds(item.uid, caller.peer.uid) && holds(item.gid, caller.peer.gid) &&
            (!item.group_id || has_group(*item.group_id)) &&
            (!item.unit || item.unit->matches(cgroup.unit)) &&
@@ -54,7 +58,7 @@ bool matches_item(const MatchItem& item, const Caller& caller) {
 }
 
 bool is_refused_as_root(const Workload& workload, const Caller& caller) {
-    return caller.peer.uid == 0 && !workload.allow_root;
+    return caller.peer.uid == 0 && !workload.allow_root && !caller.for_unit;
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ AuditEvent event_of(const Asker& asker, const Grant& grant,
                     const std::optional<Affirmation>& session) {
     AuditEvent event;
     event.decision = Decision::allow;
-    event.method = kReleaseMethod;
+    event.method = asker.method;
     event.object = grant.secret().name;
     event.connection = asker.connection;
     event.caller = &asker.peer.caller();
@@ -49,6 +49,12 @@ Task<Result<void>> record(Agent& agent, const Asker& asker, const Released& rele
 }
 
 }  // namespace
+
+std::chrono::seconds Released::keep_for(BootTime now) const {
+    const auto& ttl = grant.secret().ttl;
+    const auto left = ttl ? BootClock::duration(*ttl) : grant.expires() - now;
+    return std::chrono::floor<std::chrono::seconds>(left);
+}
 
 std::vector<std::string_view> workload_ids(const Config& policy,
                                            const std::vector<std::uint32_t>& indices) {
@@ -75,7 +81,12 @@ void deny(Agent& agent, const Asker& asker, std::string_view method, std::string
     event.caller = &asker.peer.caller();
     event.policy = &agent.policy->digest;
     event.latency = since(asker.asked);
-    agent.audit->note_denial(event, asker.audit_text);
+    // Only root starts units: each refused one has its record.
+    if (asker.peer.caller().for_unit) {
+        agent.audit->note_event(event, asker.audit_text);
+    } else {
+        agent.audit->note_denial(event, asker.audit_text);
+    }
     ++agent.metrics.denials[error.code];
 }
 
@@ -86,11 +97,12 @@ Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string nam
         auto grant =
             same ? judge(agent, asker, name) : Result<Grant>(tl::make_unexpected(same.error()));
         if (!grant) {
-            deny(agent, asker, kReleaseMethod, name,
+            deny(agent, asker, asker.method, name,
                  explained(grant.error(), asker.peer.caller()));
             const Caller& caller = asker.peer.caller();
+            // systemd asks for each unit, and must not be locked out for one of them.
             const bool is_locked =
-                grant.error().code == Errc::secret_unavailable &&
+                grant.error().code == Errc::secret_unavailable && !caller.for_unit &&
                 agent.limiter.failure(caller, agent.policy->limits, BootClock::now());
             if (is_locked)
                 log_event(LogLevel::warn, "caller.locked-out",
@@ -101,7 +113,7 @@ Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string nam
         }
         auto secret = co_await agent.vault.get(*grant);
         if (!secret) {
-            deny(agent, asker, kReleaseMethod, name, secret.error());
+            deny(agent, asker, asker.method, name, secret.error());
             co_return tl::make_unexpected(std::move(secret).error());
         }
         const bool is_known = known == secret->version;
@@ -116,7 +128,7 @@ Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string nam
         }
     }
     const Error error{Errc::grant_expired, "session or policy changed again and again"};
-    deny(agent, asker, kReleaseMethod, name, error);
+    deny(agent, asker, asker.method, name, error);
     co_return tl::make_unexpected(error);
 }
 

@@ -18,12 +18,17 @@ struct Asker {
     const std::string& audit_text;  ///< caller_members() of its caller
     std::uint64_t connection;
     std::chrono::steady_clock::time_point asked;
+    std::string_view method = "GET /v1/secrets";
 };
 
 struct Released {
     SourcedSecret secret;
     Grant grant;
     bool is_known = false;  ///< the caller has this version already: nothing is to be sent
+
+    /// How long the caller may keep it from `now` on: the secret's ttl, else as long as the
+    /// attestation result lives.
+    [[nodiscard]] std::chrono::seconds keep_for(BootTime now) const;
 };
 
 /// Errors as of Peer::recheck(), decide(), the source and the audit log; each is recorded. `known`

@@ -45,6 +45,7 @@ for node in null zero full random urandom tty fuse; do
     mount --bind "/dev/$node" "$root/dev/$node"
 done
 mkdir "$root/dev/shm" "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
 rm -rf "$root/etc/systemd/system"
 cp -a "$1/files/." "$root/"
 : >"$root/etc/machine-id"
@@ -352,4 +353,4 @@ if [ -d /run/rig/devices ]; then mount --bind /run/rig/devices/sys/kernel/config
 
     def problem(self):
         """for the log of a failed test"""
-        return self.journal("-u", "attestd.service", "-u", "rig-machine.service", "-n", "60")
+        return self.journal("-u", "attestd*", "-u", "rig-machine.service", "-n", "80")

@@ -29,9 +29,11 @@ def machine():
     systemd_rig.need()
     if MACHINE is None:
         made = systemd_rig.Confidential(BUILD)
-        made.workloads = {"app": {"match": [{"unit": "app.service", "user": "nobody"}]}}
+        made.workloads = {"app": {"match": [{"unit": "app.service", "user": "nobody"},
+                                            {"unit": "attestd-deliver@app.service"}]}}
         made.secrets = {"app/key": {"source": "store", "allow": ["app"], "test": True}}
         made.drop_in("attestd.service", "[Service]\nWatchdogSec=3s\n")
+        made.write("usr/local/lib/sysusers.d/app.conf", "u app -\n")
         MACHINE = made
         made.start()
         made.systemctl("start", "attestd.socket")
@@ -116,6 +118,21 @@ def test_sandbox():
     options = {line.split()[1]: line.split()[3].split(",") for line in mounts}
     assert "ro" in options["/"] and "ro" in options["/sys/fs/cgroup"], options
     assert "rw" in options["/var/lib/attestd"] and "rw" in options["/run/attestd"], options
+
+
+def test_fetch():
+    """each connection to the fetching socket is a process of its own, and only the daemon's user may connect"""
+    m = machine()
+    if not m.path("usr/local/bin/attestd-fetch").exists():
+        raise tap.Skip("attestd-fetch is not built")
+    m.write("etc/attestd/fetch.json", '{"hosts": {"nobody.invalid": {}}}')
+    m.systemctl("start", "attestd-fetch.socket")
+    ask = ["curl", "--silent", "--include", "--unix-socket", "/run/attestd/fetch.sock",
+           "--request-target", "https://elsewhere.invalid/", "http://fetch/"]
+    done = m.in_unit(*ask, properties=["User=attestd"], check=False)
+    assert "fetch.denied" in done.stdout, done
+    assert m.show("attestd-fetch.socket", "NAccepted") == "1"
+    assert m.in_unit(*ask, properties=["User=nobody"], check=False).returncode == 7  # could not connect
 
 
 def test_socket_activation():

@@ -77,11 +77,16 @@ TEST_CASE("config: the least that loads has the documented defaults", "[config]"
     CHECK(config->limits.connections == 1024);
     CHECK(config->limits.connections_per_uid == 64);
     CHECK_FALSE(config->identity.require_peer_pidfd.has_value());
-    REQUIRE(config->listeners.size() == 2);
+    REQUIRE(config->listeners.size() == 3);
     CHECK(config->listeners[0].path == "/run/attestd/attestd.sock");
     CHECK(config->listeners[0].mode == 0660);
     CHECK(config->listeners[1].kind == ListenerKind::admin);
     CHECK(config->listeners[1].mode == 0600);
+    CHECK(config->listeners[2].path == "/run/attestd/credentials.sock");
+    CHECK(config->listeners[2].kind == ListenerKind::credentials);
+    CHECK(config->listeners[2].mode == 0600);
+    CHECK(config->listeners[2].on_refusal == OnRefusal::fail);
+    CHECK(config->listeners[2].hold == std::chrono::seconds(20));
 }
 
 TEST_CASE("config: callers' cgroups matter as soon as one rule looks at them", "[config]") {
@@ -176,6 +181,15 @@ TEST_CASE("config: every error names file, line and what was expected", "[config
          "not supported by this build"},
         {"binding that nobody knows", R"("config_binding": "luck",)", Errc::bad_value,
          "\"image\" and \"none\""},
+        {"credentials for others than root",
+         R"("listeners": [{"name": "a", "path": "/a", "kind": "credentials", "mode": "0660"}],)",
+         Errc::bad_value, "root's alone"},
+        {"on_refusal of workloads",
+         R"("listeners": [{"name": "a", "path": "/a", "on_refusal": "empty"}],)", Errc::bad_config,
+         "listeners[0].on_refusal: is for listeners of kind \"credentials\""},
+        {"on_refusal that nobody knows",
+         R"("listeners": [{"name": "a", "path": "/a", "kind": "credentials", "on_refusal": "x"}],)",
+         Errc::bad_value, "\"fail\" or \"empty\""},
         {"no listener", R"("listeners": [],)", Errc::bad_config, "nobody could reach attestd"},
         {"mode as a number", R"("listeners": [{"name": "a", "path": "/a", "mode": 660}],)",
          Errc::wrong_type, "text is expected"},
@@ -412,6 +426,8 @@ TEST_CASE("config: secrets refer to what is defined, or are refused", "[config][
          "secrets.a/../b"},
         {"bad resource", R"("a": {"source": "store", "allow": [], "resource": "/x"})",
          Errc::bad_name, "secrets.a.resource"},
+        {"ttl too short to be asked for", R"("a": {"source": "store", "allow": [], "ttl": "2s"})",
+         Errc::bad_value, "secrets.a.ttl"},
         {"bad protection", R"("a": {"source": "store", "allow": [], "min_protection": "high"})",
          Errc::bad_value, "\"transport\" or \"end_to_end\""},
     }));

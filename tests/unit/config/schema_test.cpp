@@ -191,5 +191,5 @@ TEST_CASE("the sample configuration loads once its appraisal policy is there", "
     const auto config = load_config(dir.write("attestd.json", text));
     REQUIRE_OK(config);
     CHECK(config->secrets.size() == 2);
-    CHECK(config->listeners.size() == 3);
+    CHECK(config->listeners.size() == 4);
 }
