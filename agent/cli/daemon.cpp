@@ -26,7 +26,19 @@ Errc errc_by_name(std::string_view name) noexcept {
     return it == all.end() ? Errc::not_allowed : it->code;
 }
 
-// What the daemon's problem document (RFC 9457) says; its status alone when there is none.
+tl::unexpected<Failure> refused(unsigned status, ByteView body) {
+    return tl::make_unexpected(Failure(problem_from(status, body), exit_status::refused));
+}
+
+tl::unexpected<Failure> not_reached(Error error) {
+    if (error.code == Errc::bad_value) return wrong_usage(std::move(error));
+    if (error.code == Errc::unavailable)
+        error.detail += "; is attestd running, and is this its socket?";
+    return tl::make_unexpected(Failure(std::move(error), exit_status::unreachable));
+}
+
+}  // namespace
+
 Error problem_from(unsigned status, ByteView body) {
     const Error plain{Errc::not_allowed, fmt::format("the daemon refused with status {}", status)};
     auto document = JsonDocument::parse(as_text(body), "problem", kProblemLimits);
@@ -43,19 +55,6 @@ Error problem_from(unsigned status, ByteView body) {
     const Errc errc = errc_by_name(code);
     return {errc, detail.empty() ? std::string(errc_meaning(errc)) : detail};
 }
-
-tl::unexpected<Failure> refused(unsigned status, ByteView body) {
-    return tl::make_unexpected(Failure(problem_from(status, body), exit_status::refused));
-}
-
-tl::unexpected<Failure> not_reached(Error error) {
-    if (error.code == Errc::bad_value) return wrong_usage(std::move(error));
-    if (error.code == Errc::unavailable)
-        error.detail += "; is attestd running, and is this its socket?";
-    return tl::make_unexpected(Failure(std::move(error), exit_status::unreachable));
-}
-
-}  // namespace
 
 Outcome<Bytes> DaemonClient::ask(const UnixRequest& request) const {
     constexpr unsigned kNoOther = 0;

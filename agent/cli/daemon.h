@@ -30,6 +30,9 @@ class DaemonClient final {
     UnixClient client_;
 };
 
+/// What the daemon's problem document (RFC 9457) says; its status alone when there is none.
+[[nodiscard]] Error problem_from(unsigned status, ByteView body);
+
 /// A request with a JSON body, or none when it is empty; `json` outlives the request.
 [[nodiscard]] UnixRequest json_request(std::string method, std::string target,
                                        const std::string& json);

@@ -34,6 +34,16 @@ def machine():
         made.secrets = {"app/key": {"source": "store", "allow": ["app"], "test": True}}
         made.drop_in("attestd.service", "[Service]\nWatchdogSec=3s\n")
         made.write("usr/local/lib/sysusers.d/app.conf", "u app -\n")
+        made.write("etc/attestd/deliver.d/app.conf",
+                   'DELIVER="--secret app/key --file /run/attestd-deliver/app/key --on-change /bin/false"\n')
+        made.unit("reader.service", """[Unit]
+Requires=attestd-deliver@app.service
+After=attestd-deliver@app.service
+[Service]
+Type=oneshot
+User=app
+ExecStart=/bin/sh -c 'test "$(cat /run/attestd-deliver/app/key)" = "released to a unit"'
+""")
         MACHINE = made
         made.start()
         made.systemctl("start", "attestd.socket")
@@ -107,6 +117,25 @@ def test_not_in_the_group():
     done = m.in_unit("attestctl", "secret", "get", "app/key", unit="app.service", properties=["User=nobody"],
                      check=False)
     assert done.returncode == 3 and VALUE.decode() not in done.stdout, done
+
+
+def test_delivered():
+    """attestd-deliver@USER puts a user's secret into a file of its own before what requires it starts"""
+    m = machine()
+    m.systemctl("start", "reader.service")
+    file = m.path("run/attestd-deliver/app/key")
+    found = file.stat()
+    assert (found.st_uid, found.st_mode & 0o777) == (int(m.run("id", "-u", "app").stdout), 0o400), found
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    shown = m.show("attestd-deliver@app.service", "ActiveState", "StatusText")
+    assert shown == ["active", "delivered"], shown
+    m.put("app/key", b"a newer one")
+    rig.wait_until("the change is delivered", lambda: file.read_bytes() == b"a newer one")
+    rig.wait_until("the command's failure is told of", lambda: "delivery.command" in m.journal(
+        "-u", "attestd-deliver@app.service"))
+    m.systemctl("stop", "attestd-deliver@app.service")
+    assert not file.parent.exists()
+    m.put("app/key", VALUE)
 
 
 def test_sandbox():
