@@ -356,10 +356,12 @@ void Connection::send_release(const Result<void>& recorded) {
     ++agent_.metrics.releases;
     state_ = State::writing;
     deadline_ = Clock::now() + agent_.policy->limits.idle_timeout;
-    const auto sent = wire_.send(as_bytes(ready_->head), *value, 0);
-    if (!sent) return close();
-    if (*sent == ready_->head.size() + value->size()) return after_answer();
     head_ = ready_->head;
+    fmt::format_to(std::back_inserter(head_), "Attestd-Keep-For: {}\r\n\r\n",
+                   keep_for(ready_->grant, BootClock::now()).count());
+    const auto sent = wire_.send(as_bytes(head_), *value, 0);
+    if (!sent) return close();
+    if (*sent == head_.size() + value->size()) return after_answer();
     sent_ = *sent;
     response_ = Response();
     response_.secret = value;

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/api/routes.h"
+#include "agent/caller/inspection.h"
 #include "quote/base/encoding.h"
 #include "quote/base/json.h"
 
@@ -50,6 +51,8 @@ Task<Response> Routes::post_event(Connection& connection, const Request& request
         deny(agent_, asker, kPostEvent, "", error);
         return event_refusal(error.code);
     };
+    if (const auto file = co_await reinspect_peer(agent_.policy, asker.peer); !file)
+        co_return refuse(file.error());
     if (const auto same = asker.peer.recheck(agent_.policy->identity); !same)
         co_return refuse(same.error());
     // The event is in the name of the first workload that the caller is and that may have any.

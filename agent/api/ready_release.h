@@ -13,7 +13,7 @@ namespace attestd {
 struct ReadyRelease {
     Grant grant;
     std::uint64_t version;  ///< of the value that `head` announces
-    std::string head;       ///< of the answer, on a connection that stays open
+    std::string head;       ///< of the answer that keeps the connection, but what ages and the end
     std::string members;    ///< of the audit record: line_members()
 };
 

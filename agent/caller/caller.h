@@ -13,8 +13,8 @@
 #include "agent/caller/cgroup.h"
 #include "agent/caller/kernel.h"
 #include "agent/caller/proc.h"
-#include "agent/inspect/message.h"
 #include "agent/clock.h"
+#include "agent/inspect/message.h"
 #include "config/config.h"
 
 namespace attestd {

@@ -50,7 +50,7 @@ Task<Result<void>> record(Agent& agent, const Asker& asker, const Released& rele
 
 }  // namespace
 
-std::chrono::seconds Released::keep_for(BootTime now) const {
+std::chrono::seconds keep_for(const Grant& grant, BootTime now) {
     const auto& ttl = grant.secret().ttl;
     const auto left = ttl ? BootClock::duration(*ttl) : grant.expires() - now;
     return std::chrono::floor<std::chrono::seconds>(left);
@@ -97,8 +97,7 @@ Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string nam
         auto grant =
             same ? judge(agent, asker, name) : Result<Grant>(tl::make_unexpected(same.error()));
         if (!grant) {
-            deny(agent, asker, asker.method, name,
-                 explained(grant.error(), asker.peer.caller()));
+            deny(agent, asker, asker.method, name, explained(grant.error(), asker.peer.caller()));
             const Caller& caller = asker.peer.caller();
             // systemd asks for each unit, and must not be locked out for one of them.
             const bool is_locked =

@@ -25,11 +25,11 @@ struct Released {
     SourcedSecret secret;
     Grant grant;
     bool is_known = false;  ///< the caller has this version already: nothing is to be sent
-
-    /// How long the caller may keep it from `now` on: the secret's ttl, else as long as the
-    /// attestation result lives.
-    [[nodiscard]] std::chrono::seconds keep_for(BootTime now) const;
 };
+
+/// How long the caller may keep the secret from `now` on: the secret's ttl, else as long as the
+/// attestation result lives.
+[[nodiscard]] std::chrono::seconds keep_for(const Grant& grant, BootTime now);
 
 /// Errors as of Peer::recheck(), decide(), the source and the audit log; each is recorded. `known`
 /// is the version that the caller has.
