@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "agent/store/recovery_slot.h"
+#include "agent/store/remote_slot.h"
 #include "agent/store/snp_slot.h"
 
 namespace attestd {
@@ -28,6 +29,7 @@ Result<std::string> describe_slot_params(SlotKind kind, ByteView params) {
                            r.guest_field_select, r.vmpl, r.guest_svn, r.tcb_version);
     }
     if (kind == SlotKind::recovery) return describe_recovery_params(params);
+    if (kind == SlotKind::remote) return describe_remote_params(params);
     return std::string();
 }
 

@@ -185,21 +185,22 @@ Result<std::optional<Record>> SealedStore::Impl::read(const SecretName& name) {
     if (!bytes && bytes.error().code == Errc::not_found && known == newest.end()) {
         return std::optional<Record>();
     }
-    const auto corrupt = [&](std::string_view why) {
-        return fail(Errc::store_corrupt, fmt::format("{}: the record of {} ({}): {}",
-                                                     folder->where(), name.text(), file, why));
+    const auto refused = [&](Errc code, std::string_view why) {
+        return fail(code, fmt::format("{}: the record of {} ({}): {}", folder->where(), name.text(),
+                                      file, why));
     };
     if (!bytes && bytes.error().code == Errc::not_found)
-        return corrupt("it has gone while attestd ran");
+        return refused(Errc::store_rollback, "it has gone while attestd ran");
     if (!bytes) return tl::make_unexpected(bytes.error());
     auto record = open_record(keys, *bytes);
     if (!record && record.error().code == Errc::store_corrupt)
-        return corrupt(record.error().detail);
+        return refused(Errc::store_corrupt, record.error().detail);
     if (!record) return tl::make_unexpected(std::move(record).error());
-    if (record->name != name) return corrupt("it is the record of another name");
+    if (record->name != name)
+        return refused(Errc::store_corrupt, "it is the record of another name");
     if (known != newest.end() && record->version < known->second) {
-        return corrupt(
-            fmt::format("it went back from version {} to {}", known->second, record->version));
+        return refused(Errc::store_rollback, fmt::format("it went back from version {} to {}",
+                                                         known->second, record->version));
     }
     note_newest(name, record->version);
     return std::optional<Record>(*std::move(record));
@@ -330,10 +331,15 @@ Result<std::uint64_t> SealedStore::put(const SecretName& name, const Secret& val
     return impl_->write(name, version, value);
 }
 
-Result<std::uint64_t> SealedStore::rotate(const SecretName& name) {
+Result<std::uint64_t> SealedStore::rotate(const SecretName& name, const Rotation& how) {
     ATTESTD_TRY(const StoredSecret old, get(name));
-    ATTESTD_TRY(const Secret fresh, Secret::random(old.value.size()));
+    ATTESTD_TRY(const Secret fresh, random_value(how.len.value_or(old.value.size()), how.alphabet));
     return impl_->write(name, old.version, fresh);
+}
+
+Result<std::uint64_t> SealedStore::replace(const SecretName& name, const Secret& value) {
+    ATTESTD_CHECK(get(name));
+    return put(name, value);
 }
 
 Result<void> SealedStore::remove(const SecretName& name) {

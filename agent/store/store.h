@@ -19,6 +19,7 @@
 
 #include "agent/secret_name.h"
 #include "agent/store/folder.h"
+#include "agent/store/random_value.h"
 #include "agent/store/slot_key.h"
 #include "quote/base/secret.h"
 
@@ -92,8 +93,8 @@ class SealedStore final {
     ~SealedStore();
 
     /// Errc::secret_unavailable when there is none of that name; Errc::store_corrupt when its
-    /// record is damaged, of another store, or older than one that this process saw;
-    /// Errc::memory_locked.
+    /// record is damaged or of another store; Errc::store_rollback when it is older than one that
+    /// this process saw, or gone; Errc::memory_locked.
     [[nodiscard]] Result<StoredSecret> get(const SecretName& name);
 
     /// Stores `value` under a version above every earlier one of this name, and returns the
@@ -102,9 +103,12 @@ class SealedStore final {
     /// cannot be known: remove the named file first).
     [[nodiscard]] Result<std::uint64_t> put(const SecretName& name, const Secret& value);
 
-    /// Replaces the value by as many fresh random bytes as it has; returns the new version. Errors
-    /// of get and put.
-    [[nodiscard]] Result<std::uint64_t> rotate(const SecretName& name);
+    /// Replaces the value by a fresh random one, as long as it was unless told otherwise; returns
+    /// the new version. The old value is gone, as after put. Errors of get, put and random_value().
+    [[nodiscard]] Result<std::uint64_t> rotate(const SecretName& name, const Rotation& how = {});
+
+    /// Replaces the value of a secret that is there. Errors of get and put.
+    [[nodiscard]] Result<std::uint64_t> replace(const SecretName& name, const Secret& value);
 
     /// Forgets the value; the version is remembered, so that a later put is newer. Errors of get
     /// and put.

@@ -17,6 +17,7 @@ class FakeMachine final : public Platform {
  public:
     std::string chip = "chip 1";
     std::string image = "image 1";
+    std::string tcb = "tcb 1";   ///< as reported: the key's root is another one for each
     std::optional<Errc> broken;  ///< what every request fails with
     int num_requests = 0;
 
@@ -29,8 +30,8 @@ class FakeMachine final : public Platform {
         if (broken) return fail(*broken, "the machine is told to fail");
         const std::string asked = fmt::format("{}/{}/{}/{}", request.guest_field_select,
                                               request.vmpl, request.guest_svn, request.tcb_version);
-        return Secret::copy_of(sha256(
-            {as_bytes(chip), as_bytes("\n"), as_bytes(image), as_bytes("\n"), as_bytes(asked)}));
+        const std::string all = fmt::format("{}\n{}\n{}\n{}", chip, image, tcb, asked);
+        return Secret::copy_of(sha256(as_bytes(all)));
     }
 };
 

@@ -99,6 +99,34 @@ TEST_CASE("store: rotate replaces the value by as many other bytes", "[store]") 
     CHECK_FALSE(got->value == Secret::zeroed(32).value());
 }
 
+TEST_CASE("store: rotate takes a length and an alphabet, and the old value is gone", "[store]") {
+    StoreFixture f;
+    SealedStore store = f.create();
+    REQUIRE_OK(store.put(name_of("key"), secret_of("old value")));
+    REQUIRE(store.rotate(name_of("key"), {.len = 40, .alphabet = Alphabet::hex}).value() == 2);
+    const std::string fresh = text_of(store.get(name_of("key")).value().value);
+    CHECK(fresh.size() == 40);
+    CHECK(fresh.find_first_not_of("0123456789abcdef") == fresh.npos);
+    REQUIRE(store.rotate(name_of("key"), {.len = {}, .alphabet = Alphabet::digits}).value() == 3);
+    CHECK(text_of(store.get(name_of("key")).value().value).size() == 40);
+    CHECK(f.files("record-").size() == 1);
+    REQUIRE_ERRC(Errc::bad_value, store.rotate(name_of("key"), {.len = 0, .alphabet = {}}));
+    REQUIRE_ERRC(Errc::secret_too_large,
+                 store.rotate(name_of("key"), {.len = kMaxSecretLen + 1, .alphabet = {}}));
+    CHECK(store.get(name_of("key")).value().version == 3);
+}
+
+TEST_CASE("store: replace takes a new value for a name that is there, and no other", "[store]") {
+    StoreFixture f;
+    SealedStore store = f.create();
+    REQUIRE_ERRC(Errc::secret_unavailable, store.replace(name_of("key"), secret_of("x")));
+    REQUIRE_OK(store.put(name_of("key"), secret_of("old")));
+    CHECK(store.replace(name_of("key"), secret_of("new")).value() == 2);
+    CHECK(text_of(store.get(name_of("key")).value().value) == "new");
+    REQUIRE_OK(store.remove(name_of("key")));
+    REQUIRE_ERRC(Errc::secret_unavailable, store.replace(name_of("key"), secret_of("x")));
+}
+
 TEST_CASE("store: what is not there is secret.unavailable for get, rotate and remove", "[store]") {
     StoreFixture f;
     SealedStore store = f.create();
@@ -210,9 +238,9 @@ TEST_CASE("store: a record put back or taken away while the store is open is ref
     } else {
         fs::remove(f.path() / file);
     }
-    REQUIRE_ERRC(Errc::store_corrupt, store.get(name_of("a")));
-    REQUIRE_ERRC(Errc::store_corrupt, store.put(name_of("a"), secret_of("x")));
-    REQUIRE_ERRC(Errc::store_corrupt, store.remove(name_of("a")));
+    REQUIRE_ERRC(Errc::store_rollback, store.get(name_of("a")));
+    REQUIRE_ERRC(Errc::store_rollback, store.put(name_of("a"), secret_of("x")));
+    REQUIRE_ERRC(Errc::store_rollback, store.remove(name_of("a")));
 }
 
 TEST_CASE("store: two machines going on from one snapshot never share a salt", "[store]") {
@@ -248,16 +276,30 @@ TEST_CASE("store: any of its slots opens it", "[store]") {
     for (const SlotInfo& slot : slots) CHECK(slot.opened_this_time == (slot.kind == key->kind()));
 }
 
-TEST_CASE("store: another image or chip finds it locked, with the reason for each slot",
+TEST_CASE("store: another image, chip or TCB finds it locked, with the reason for each slot",
           "[store]") {
     StoreFixture f;
-    { REQUIRE(f.create().slots().has_value()); }
-    const bool other_image = GENERATE(true, false);
-    (other_image ? f.machine.image : f.machine.chip) = "another one";
-    const auto store = f.open_with({&f.snp});
-    REQUIRE_ERRC(Errc::store_locked, store);
-    CHECK_THAT(store.error().detail,
-               ContainsSubstring("slot 0 (snp)") && ContainsSubstring("slot 1 (recovery)"));
+    { REQUIRE_OK(f.create().put(name_of("a"), secret_of("value"))); }
+    const auto part = GENERATE(as<std::string FakeMachine::*>{}, &FakeMachine::image,
+                               &FakeMachine::chip, &FakeMachine::tcb);
+    const std::string before = f.machine.*part;
+    f.machine.*part = "another one";
+    {
+        const auto store = f.open_with({&f.snp});
+        REQUIRE_ERRC(Errc::store_locked, store);
+        CHECK_THAT(store.error().detail,
+                   ContainsSubstring("slot 0 (snp)") && ContainsSubstring("slot 1 (recovery)"));
+    }
+    // Another slot opens it, and the machine as it is now gets one of its own.
+    {
+        auto store = f.open_with({&f.snp, &f.recovery});
+        REQUIRE_OK(store);
+        CHECK(text_of(store->get(name_of("a")).value().value) == "value");
+        REQUIRE_OK(store->add_slot(f.snp));
+    }
+    CHECK(text_of(f.open().get(name_of("a")).value().value) == "value");
+    f.machine.*part = before;  // the old slot was not dropped: the old machine still has it
+    CHECK(text_of(f.open().get(name_of("a")).value().value) == "value");
 }
 
 TEST_CASE("store: a platform that does not answer is not taken for a locked store", "[store]") {
