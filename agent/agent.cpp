@@ -3,12 +3,23 @@
 #include "agent/caller/inspection.h"
 #include "agent/caller/interpreters.h"
 #include "agent/log.h"
+#include "agent/release/binding.h"
 #include "config/loader.h"
 #include "quote/base/encoding.h"
 #include "quote/base/fd.h"
 
 namespace attestd {
 namespace {
+
+// The shortest "max_age" that a secret asks for.
+std::optional<Millis> freshness_asked(const Config& config) {
+    std::optional<Millis> out;
+    for (const auto& [name, secret] : config.secrets) {
+        const auto& age = secret.require.max_age;
+        if (age && (!out || *age < *out)) out = age;
+    }
+    return out;
+}
 
 // Empty, or the first member that differs and only takes effect at a start.
 std::string_view needs_restart(const Config& now, const Config& fresh) {
@@ -17,6 +28,7 @@ std::string_view needs_restart(const Config& now, const Config& fresh) {
     if (now.listeners != fresh.listeners) return "listeners";
     if (now.state_dir != fresh.state_dir) return "state_dir";
     if (!(now.audit == fresh.audit)) return "audit";
+    if (now.config_binding != fresh.config_binding) return "config_binding";
     return {};
 }
 
@@ -64,11 +76,23 @@ Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network
                        [this](const auto& ids) { collateral.want(ids); }});
     collateral.set_on_fetched([this] { session.endorsements_came(); });
     spawn(io_, warn_of_interpreters(files_strand_, policy));
+    session.set_freshness(freshness_asked(*policy));
 }
 
 bool Agent::holds(const Grant& grant) const {
     const BootTime now = BootClock::now();
     return grant.holds(policy, session.current(now), now);
+}
+
+Result<void> Agent::check_bound() const {
+    const auto& kind = policy->config_binding;
+    if (kind == ConfigBinding::none || kind == ConfigBinding::image) return {};
+    const auto& last = session.status().last_result;
+    if (!last || last->verdict() != Verdict::accepted) {
+        return fail(Errc::binding_mismatch,
+                    "config_binding: there is no accepted evidence yet to compare with");
+    }
+    return check_binding(*policy, *last);
 }
 
 Result<void> Agent::reload() {
@@ -93,12 +117,19 @@ Result<void> Agent::reload() {
     return done;
 }
 
-Result<void> Agent::apply(Config fresh) {
-    if (const auto member = needs_restart(*policy, fresh); !member.empty()) {
+Result<std::unique_ptr<VerifierKind>> Agent::accept(const Config& candidate) const {
+    if (const auto member = needs_restart(*policy, candidate); !member.empty()) {
         return fail(Errc::bad_config, std::string(member) + " changed: that takes a restart");
     }
-    ATTESTD_CHECK(check_inspector(fresh));
-    ATTESTD_TRY(auto verifier, make_verifier(fresh.verifier));
+    ATTESTD_CHECK(check_inspector(candidate));
+    // The machine's launch field stays what it is: another configuration is refused here already.
+    if (const auto now = affirmation())
+        ATTESTD_CHECK(check_binding(candidate, now->result.result()));
+    return make_verifier(candidate.verifier);
+}
+
+Result<void> Agent::apply(Config fresh) {
+    ATTESTD_TRY(auto verifier, accept(fresh));
     ATTESTD_CHECK(audit->reopen());
     // From here on nothing fails.
     // A result that was appraised by these very rules stays: no secret need wait for another.
@@ -107,6 +138,7 @@ Result<void> Agent::apply(Config fresh) {
     vault.wipe();
     vault.notify();
     spawn(io_, warn_of_interpreters(files_strand_, policy));
+    session.set_freshness(freshness_asked(*policy));
     if (!same_verifier) {
         collateral.configure(policy->verifier);
         session.replace_verifier(std::move(verifier), policy->verifier.max_age);

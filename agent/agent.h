@@ -32,15 +32,22 @@ class Agent final {
           std::unique_ptr<AuditLog> audit_log);
 
     /// Reads the configuration again: all of it takes effect, or nothing. What cannot change
-    /// without a restart (platform, sources, listeners, state_dir, audit) must be as it was:
-    /// Errc::bad_config.
+    /// without a restart (platform, sources, listeners, state_dir, audit, config_binding) must be as
+    /// it was: Errc::bad_config.
     [[nodiscard]] Result<void> reload();
+
+    /// What a reload would say to `candidate`, which is not taken: its verifier, or the error.
+    [[nodiscard]] Result<std::unique_ptr<VerifierKind>> accept(const Config& candidate) const;
 
     /// The session as of now.
     [[nodiscard]] std::optional<Affirmation> affirmation() const {
         return session.current(BootClock::now());
     }
     [[nodiscard]] bool holds(const Grant& grant) const;
+
+    /// Whether the last evidence, which must have been accepted, is bound to this configuration;
+    /// always where configuration asks for no such binding. Errc::binding_mismatch.
+    [[nodiscard]] Result<void> check_bound() const;
 
     PolicyPtr policy;
     std::unique_ptr<AuditLog> audit;

@@ -84,8 +84,10 @@ class Daemon final {
     Task<void> keep_stores_open() {
         constexpr auto kRetry = std::chrono::seconds(10);
         while (!stopping_) {
-            co_await agent_.vault.open_stores();
+            // A store that waits for another one, or for an affirming result, need not wait long.
+            const Vault::Subscription woken(agent_.vault, watch_stores_);
             watch_stores_.expires_after(kRetry);
+            co_await agent_.vault.open_stores(agent_.policy, agent_.affirmation());
             co_await wait_for(watch_stores_);
         }
     }

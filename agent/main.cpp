@@ -26,14 +26,17 @@ constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
 constexpr std::string_view kDefaultConfig = "/etc/attestd/attestd.json";
 constexpr std::string_view kUsage =
-    "usage: attestd [--config FILE] [--check] [--verbose]\n"
-    "  --config FILE   configuration (default /etc/attestd/attestd.json)\n"
-    "  --check         load configuration and everything it names, then exit\n"
-    "  --verbose       log events of level debug too\n"
-    "  --version       print the version\n";
+    "usage: attestd [--config FILE] [--require-binding NAME] [--check] [--verbose]\n"
+    "  --config FILE            configuration (default /etc/attestd/attestd.json)\n"
+    "  --require-binding NAME   take no configuration whose config_binding is another: said where\n"
+    "                           the image is measured, since the configuration itself may not be\n"
+    "  --check                  load configuration and everything it names, then exit\n"
+    "  --verbose                log events of level debug too\n"
+    "  --version                print the version\n";
 
 struct Options {
     std::filesystem::path config{kDefaultConfig};
+    std::string require_binding;
     bool check = false, verbose = false, help = false, version = false;
 };
 
@@ -49,6 +52,8 @@ std::optional<Options> parse(std::span<char*> args) {
             out.help = true;
         } else if (arg == "--version") {
             out.version = true;
+        } else if (arg == "--require-binding" && i + 1 < args.size()) {
+            out.require_binding = args[++i];
         } else if (arg == "--config" && i + 1 < args.size()) {
             out.config = args[++i];
         } else {
@@ -97,9 +102,20 @@ int report(const Error& error, std::string_view event) {
     return kFailed;
 }
 
+// A configuration that the host wrote would ask for no binding at all.
+Result<void> check_required_binding(const Options& options, const Config& config) {
+    const std::string_view has = config_binding_name(config.config_binding);
+    if (options.require_binding.empty() || options.require_binding == has) return {};
+    return fail(Errc::binding_mismatch,
+                fmt::format("{}: config_binding is \"{}\", --require-binding asks for \"{}\"",
+                            options.config.string(), has, options.require_binding));
+}
+
 int run(const Options& options) {
     auto config = load_config(options.config);
     if (!config) return report(config.error(), "config.refused");
+    if (const auto bound = check_required_binding(options, *config); !bound)
+        return report(bound.error(), "config.refused");
     if (options.check) {
         if (const auto good = check_config(*config); !good)
             return report(good.error(), "config.refused");

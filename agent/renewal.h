@@ -23,15 +23,18 @@ class Renewal final {
         Key key;
         std::uint64_t epoch;
         BootTime expires;
+        BootTime asked;
     };
 
     /// The platform was affirmed; the answer may be used for `life` from `asked`, when the nonce
-    /// was made. `jitter` (0 to 1) spreads renewals of many machines over a tenth of the life.
-    void affirmed(Key key, BootTime asked, Duration life, double jitter) {
-        held_.emplace(std::move(key), ++epoch_, asked + life);
+    /// was made. Renewed as though its life were `fresh`, when that is shorter. `jitter` (0 to 1)
+    /// spreads renewals of many machines over a tenth of the life.
+    void affirmed(Key key, BootTime asked, Duration life, double jitter,
+                  Duration fresh = Duration::max()) {
+        held_.emplace(std::move(key), ++epoch_, asked + life, asked);
         num_failures_ = 0;
-        const Duration two_thirds = life * 2 / 3;
-        next_ = asked + two_thirds - part(life / 10, jitter);
+        const Duration until = std::min(life, fresh);
+        next_ = asked + until * 2 / 3 - part(until / 10, jitter);
     }
 
     /// The appraisal said no: nothing is served any more.

@@ -64,7 +64,7 @@ double Session::jitter() { return std::uniform_real_distribution<double>(0, 1)(r
 std::optional<Affirmation> Session::current(BootTime now) const {
     const auto* held = renewal_.current(now);
     if (held == nullptr) return std::nullopt;
-    return Affirmation{held->key, held->epoch, held->expires};
+    return Affirmation{held->key, held->epoch, held->expires, held->asked, verifier_->name()};
 }
 
 Task<void> Session::run() {
@@ -92,6 +92,12 @@ void Session::renew_now() {
 
 void Session::endorsements_came() {
     if (status_.last != AttemptOutcome::affirmed) renew_now();
+}
+
+void Session::set_freshness(std::optional<Millis> fresh) {
+    const bool is_stricter = fresh && (!fresh_ || *fresh < *fresh_);
+    fresh_ = fresh;
+    if (is_stricter && status_.last != AttemptOutcome::none) renew_now();
 }
 
 void Session::replace_verifier(std::shared_ptr<VerifierKind> verifier, Millis max_age) {
@@ -159,7 +165,8 @@ void Session::affirmed(const AttestationResult& result, BootTime asked, Affirmin
         return not_affirmed(AttemptOutcome::refused, "the result had expired when it was made",
                             BootClock::now());
     }
-    renewal_.affirmed(std::move(key), asked, life, jitter());
+    renewal_.affirmed(std::move(key), asked, life, jitter(),
+                      fresh_ ? Duration(*fresh_) : Duration::max());
     const bool was_affirmed = status_.last == AttemptOutcome::affirmed;
     status_.last = AttemptOutcome::affirmed;
     status_.last_error.clear();

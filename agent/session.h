@@ -60,6 +60,8 @@ class Session final {
     void renew_now();
     /// Endorsements came: renews at once if that may mend what the last attempt lacked.
     void endorsements_came();
+    /// Some secret asks for evidence no older than this: it is renewed in time for that.
+    void set_freshness(std::optional<Millis> fresh);
     /// The same by other rules from now on: after a reload. The result so far was appraised by the
     /// old policy, so it ends.
     void replace_verifier(std::shared_ptr<VerifierKind> verifier, Millis max_age);
@@ -92,6 +94,7 @@ class Session final {
     Platform& platform_;
     std::shared_ptr<VerifierKind> verifier_;
     Millis max_age_, collect_timeout_;
+    std::optional<Millis> fresh_;
     Renewal<AffirmingResult> renewal_;
     Hooks hooks_;
     Status status_;

@@ -31,18 +31,34 @@ class ReadySlotKey final : public SlotKey {
 
 }  // namespace
 
-Result<void> StoreSource::open() {
+Result<RemoteSlotKey> StoreSource::remote_key(const Secret& secret) const {
+    if (!config_.remote_slot)
+        return fail(Errc::store_slot, "configuration names no \"remote_slot\" for this store");
+    return RemoteSlotKey::from_secret(secret, config_.remote_slot->source,
+                                      config_.remote_slot->resource);
+}
+
+Result<void> StoreSource::open(const std::optional<Secret>& remote) {
     if (store_) return {};
     const auto measured =
         config_.measured_image ? MeasuredImage::stated : MeasuredImage::not_stated;
     SnpSlotKey snp(platform_, DerivedKeyRequest{});
     std::vector<SlotKey*> keys;
     if (config_.measured_image) keys.push_back(&snp);
+    std::optional<RemoteSlotKey> remote_slot;
+    if (remote) {
+        ATTESTD_TRY(remote_slot, remote_key(*remote));
+        keys.push_back(&*remote_slot);
+    }
 
     ATTESTD_TRY(auto folder, DiskFolder::open(config_.path, MissingFolder::make));
     auto opened = SealedStore::open(std::move(folder), keys, measured);
-    if (!opened && opened.error().code == Errc::not_found)
+    if (!opened && opened.error().code == Errc::not_found) {
+        // Made without it, the store would be lost with this machine.
+        if (config_.remote_slot && !remote)
+            return fail(Errc::store_locked, "a new store waits for the secret of its remote slot");
         opened = create(std::move(keys), measured);
+    }
     if (!opened) return tl::make_unexpected(std::move(opened).error());
     store_.emplace(*std::move(opened));
     return {};
@@ -57,7 +73,8 @@ Result<SealedStore> StoreSource::create(std::vector<SlotKey*> keys, MeasuredImag
     }
     if (keys.empty()) {
         return fail(Errc::store_slot,
-                    "a new store needs a key slot: \"measured_image\" or \"recovery_key\"");
+                    "a new store needs a key slot: \"measured_image\", \"remote_slot\" or "
+                    "\"recovery_key\"");
     }
     ATTESTD_TRY(auto folder, DiskFolder::open(config_.path, MissingFolder::make));
     return SealedStore::create(std::move(folder), keys, measured);
@@ -79,14 +96,25 @@ Result<std::uint32_t> StoreSource::add_recovery_slot(ByteView public_pem) {
     return store->add_slot(key);
 }
 
+Result<std::uint32_t> StoreSource::add_remote_slot(const Secret& secret) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    ATTESTD_TRY(RemoteSlotKey key, remote_key(secret));
+    return store->add_slot(key);
+}
+
 Result<void> StoreSource::drop_slot(std::uint32_t number) {
     ATTESTD_TRY(SealedStore* const store, opened());
     return store->drop_slot(number);
 }
 
-Result<std::uint64_t> StoreSource::rotate(const SecretName& name) {
+Result<std::uint64_t> StoreSource::rotate(const SecretName& name, const Rotation& how) {
     ATTESTD_TRY(SealedStore* const store, opened());
-    return store->rotate(name);
+    return store->rotate(name, how);
+}
+
+Result<std::uint64_t> StoreSource::replace(const SecretName& name, const Secret& value) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    return store->replace(name, value);
 }
 
 Result<SealedStore*> StoreSource::opened() {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/source.h"
+#include "agent/store/remote_slot.h"
 #include "agent/store/store.h"
 #include "quote/platform/platform.h"
 
@@ -18,21 +19,26 @@ class StoreSource final : public SecretSource {
         : config_(std::move(config)), platform_(platform) {}
 
     /// Opens the store, or makes one in an empty folder; asks the platform. Does nothing when it is
-    /// open. Errors of SealedStore and DiskFolder; Errc::store_slot when configuration gives no
-    /// slot to make one with.
-    [[nodiscard]] Result<void> open();
+    /// open. `remote` is the secret of the `remote` slot, if configuration names one and it could
+    /// be had. Errors of SealedStore and DiskFolder; Errc::store_slot when configuration gives no
+    /// slot to make one with; Errc::store_locked for a store that is not made before `remote` is
+    /// there.
+    [[nodiscard]] Result<void> open(const std::optional<Secret>& remote = std::nullopt);
 
     /// All of these: Errc::store_locked before open().
     [[nodiscard]] Result<SourcedSecret> get(const Grant& grant) override;
 
     /// For the admin socket; errors of SealedStore.
     [[nodiscard]] Result<std::uint64_t> put(const SecretName& name, const Secret& value);
-    [[nodiscard]] Result<std::uint64_t> rotate(const SecretName& name);
+    [[nodiscard]] Result<std::uint64_t> rotate(const SecretName& name, const Rotation& how);
+    [[nodiscard]] Result<std::uint64_t> replace(const SecretName& name, const Secret& value);
     [[nodiscard]] Result<void> remove(const SecretName& name);
     [[nodiscard]] Result<StoreListing> list();
     [[nodiscard]] Result<StoreStatus> status();
     [[nodiscard]] Result<std::uint32_t> add_recovery_slot(ByteView public_pem);
     [[nodiscard]] Result<std::uint32_t> add_platform_slot(NewSlotKey made);
+    /// Errc::store_slot when configuration names no `remote_slot`.
+    [[nodiscard]] Result<std::uint32_t> add_remote_slot(const Secret& secret);
     [[nodiscard]] Result<void> drop_slot(std::uint32_t number);
 
     /// Asks the platform for a key to add a slot with.
@@ -41,6 +47,7 @@ class StoreSource final : public SecretSource {
  private:
     [[nodiscard]] Result<SealedStore> create(std::vector<SlotKey*> keys, MeasuredImage measured);
     [[nodiscard]] Result<SealedStore*> opened();
+    [[nodiscard]] Result<RemoteSlotKey> remote_key(const Secret& secret) const;
 
     StoreSourceConfig config_;
     Platform& platform_;

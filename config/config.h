@@ -16,6 +16,7 @@
 #include "config/container_pattern.h"
 #include "config/duration.h"
 #include "quote/base/digest.h"
+#include "quote/claims.h"
 
 namespace attestd {
 
@@ -61,12 +62,21 @@ struct VerifierConfig {
     friend bool operator==(const VerifierConfig&, const VerifierConfig&) = default;
 };
 
+/// A secret of another source: the key of a store's `remote` slot is made from it.
+struct RemoteSlotConfig {
+    std::string source;
+    std::string resource;  ///< its name there
+
+    friend bool operator==(const RemoteSlotConfig&, const RemoteSlotConfig&) = default;
+};
+
 /// The sealed store.
 struct StoreSourceConfig {
     std::filesystem::path path;
     bool measured_image = false;  ///< without it no platform slot is used
     /// An operator's public key (PEM) for the recovery slot of a store that is made anew.
     std::optional<LoadedFile> recovery_key;
+    std::optional<RemoteSlotConfig> remote_slot;
 
     friend bool operator==(const StoreSourceConfig&, const StoreSourceConfig&) = default;
 };
@@ -116,6 +126,24 @@ enum class Protection : std::uint8_t { transport, end_to_end };
     return p == Protection::end_to_end ? "end_to_end" : "transport";
 }
 
+/// A claim that the evidence must make, with one of these values.
+struct ClaimCondition {
+    std::size_t claim;  ///< index into all_claims()
+    std::vector<ClaimValue> one_of;
+};
+
+enum class GradeCondition : std::uint8_t { any, production, test };
+
+/// What must hold, beside an affirming result, for a secret to leave. Nothing given: nothing asked.
+struct Conditions {
+    /// All conditions of one of these sets; each set is about one kind of evidence.
+    std::vector<std::vector<ClaimCondition>> claims;
+    std::vector<std::string> verifiers;  ///< one of these kinds
+    std::optional<Millis> max_age;       ///< of the evidence, counted from its nonce
+    GradeCondition grade = GradeCondition::any;
+    Protection min_protection = Protection::transport;
+};
+
 /// One secret's release policy.
 struct SecretPolicy {
     std::string name;
@@ -123,7 +151,7 @@ struct SecretPolicy {
     std::string resource;                  ///< its name at the source
     std::vector<std::string> allow, deny;  ///< ids of workloads; deny wins
     bool test = false;                     ///< may be released on a test-grade result
-    Protection min_protection = Protection::transport;
+    Conditions require;
     /// How long a receiver may keep it without asking again; not given: until the attestation
     /// result on which it was released expires.
     std::optional<Millis> ttl;
@@ -207,12 +235,15 @@ struct IdentityConfig {
 
 /// What stands between the host, which can write the disk, and this configuration.
 enum class ConfigBinding : std::uint8_t {
-    none,   ///< nothing: a warning in every result
-    image,  ///< the image that it lies in is measured
+    none,        ///< nothing: a warning in every result
+    image,       ///< the image that it lies in is measured
+    hostdata,    ///< SNP's HOST_DATA holds its SHA-256
+    mrconfigid,  ///< TDX' MRCONFIGID holds its SHA-384
 };
 
 [[nodiscard]] constexpr std::string_view config_binding_name(ConfigBinding b) noexcept {
-    return b == ConfigBinding::image ? "image" : "none";
+    constexpr std::string_view kNames[] = {"none", "image", "hostdata", "mrconfigid"};
+    return kNames[static_cast<std::size_t>(b)];
 }
 
 struct Config {
@@ -221,14 +252,18 @@ struct Config {
     std::map<std::string, StoreSourceConfig, std::less<>> stores;  ///< sources of type "store"
     std::vector<Workload> workloads;                               ///< sorted by id
     std::map<std::string, SecretPolicy, std::less<>> secrets;
+    /// What attestd itself gets to open the `remote` slot of the store of this name.
+    std::map<std::string, SecretPolicy, std::less<>> slot_secrets;
     std::vector<ListenerConfig> listeners;
     std::filesystem::path state_dir;
     AuditConfig audit;
     Limits limits;
     IdentityConfig identity;
     ConfigBinding config_binding = ConfigBinding::none;
-    Sha256
-        digest{};  ///< over every file that was loaded, in order, and every name that was resolved
+    /// Over every file that was loaded, in order, and every name that was resolved: each with its
+    /// length (8 bytes, big-endian) before it.
+    Sha256 digest{};
+    Sha384 digest_sha384{};  ///< over the same bytes
 
     [[nodiscard]] bool is_test_setup() const noexcept { return !verifier.trust_anchors.empty(); }
     /// Whether any rule can only be judged with attestd-inspect's help.

@@ -22,13 +22,8 @@ ByteArray<8> length_prefix(std::size_t len) noexcept {
     return out;
 }
 
-// Whoever can write a configuration file decides over every secret.
-Result<void> check_writers(const Fd& fd, const std::filesystem::path& path) {
-    struct stat st {};
-    if (::fstat(fd.get(), &st) != 0) return fail_errno(errno, path.string());
-    if (!S_ISREG(st.st_mode)) {
-        return fail(Errc::bad_config, path.string() + ": a regular file is expected");
-    }
+// Whoever can write a configuration file, or put one into a folder of them, decides over secrets.
+Result<void> check_writers(const struct stat& st, const std::filesystem::path& path) {
     if (st.st_uid != 0 && st.st_uid != ::geteuid()) {
         return fail(
             Errc::access_denied,
@@ -48,14 +43,26 @@ Result<void> check_writers(const Fd& fd, const std::filesystem::path& path) {
 
 Result<LoadedFile> LoadContext::load(const std::filesystem::path& path) {
     // O_NONBLOCK: opening a FIFO by mistake must not hang the start.
-    ATTESTD_TRY(const Fd fd, open_file(path, O_RDONLY | O_NONBLOCK));
-    ATTESTD_CHECK(check_writers(fd, path));
+    ATTESTD_TRY(const Fd fd, open_file(below_root(root_, path), O_RDONLY | O_NONBLOCK));
+    struct stat st {};
+    if (::fstat(fd.get(), &st) != 0) return fail_errno(errno, path.string());
+    if (!S_ISREG(st.st_mode))
+        return fail(Errc::bad_config, path.string() + ": a regular file is expected");
+    ATTESTD_CHECK(check_writers(st, path));
     ATTESTD_TRY(Bytes bytes, read_all(fd, kMaxFileLen, path.string()));
-    digested_.push_back(bytes);
+    files_.push_back(bytes);
     return LoadedFile{path, std::move(bytes)};
 }
 
-Sha256 LoadContext::digest() const {
+Result<void> LoadContext::check_folder(const std::filesystem::path& path) const {
+    struct stat st {};
+    if (::stat(below_root(root_, path).c_str(), &st) != 0) return fail_errno(errno, path.string());
+    if (!S_ISDIR(st.st_mode))
+        return fail(Errc::bad_config, path.string() + ": a folder is expected");
+    return check_writers(st, path);
+}
+
+Bytes LoadContext::digested() const {
     // Each part carries its length, so that bytes cannot move from one file to the next unseen.
     Bytes all;
     const auto append = [&all](ByteView part) {
@@ -63,9 +70,9 @@ Sha256 LoadContext::digest() const {
         all.insert(all.end(), prefix.begin(), prefix.end());
         all.insert(all.end(), part.begin(), part.end());
     };
-    for (const Bytes& file : digested_) append(file);
+    for (const Bytes& file : files_) append(file);
     for (const std::string& name : accounts_.resolved()) append(as_bytes(name));
-    return sha256(ByteView(all));
+    return all;
 }
 
 Result<bool> bool_or(JsonObject& object, std::string_view key, bool otherwise) {

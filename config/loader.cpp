@@ -26,13 +26,15 @@ Result<void> take_schema(JsonObject& object) {
     return {};
 }
 
-Result<std::vector<std::filesystem::path>> json_files_in(const std::filesystem::path& dir) {
+Result<std::vector<std::filesystem::path>> json_files_in(const LoadContext& context,
+                                                         const std::filesystem::path& dir) {
+    ATTESTD_CHECK(context.check_folder(dir));
     std::error_code ec;
     std::vector<std::filesystem::path> files;
-    std::filesystem::directory_iterator it(dir, ec);
+    std::filesystem::directory_iterator it(below_root(context.root(), dir), ec);
     for (; !ec && it != std::filesystem::directory_iterator(); it.increment(ec)) {
         if (it->path().extension() != ".json") continue;
-        files.push_back(it->path());
+        files.push_back(dir / it->path().filename());
         if (files.size() > kMaxDropIns) {
             return fail(Errc::too_large,
                         fmt::format("{}: over {} files", dir.string(), kMaxDropIns));
@@ -89,7 +91,7 @@ Result<void> load_drop_ins(const MaybeValue& value, LoadContext& context, Config
     ATTESTD_TRY(const JsonValue prefixes_value, in.required("prefixes"));
     ATTESTD_TRY(const Prefixes prefixes, load_prefixes(prefixes_value));
     ATTESTD_CHECK(in.finish());
-    ATTESTD_TRY(const auto files, json_files_in(dir));
+    ATTESTD_TRY(const auto files, json_files_in(context, dir));
     for (const auto& file : files) ATTESTD_CHECK(load_drop_in(file, prefixes, context, config));
     return {};
 }
@@ -123,13 +125,17 @@ Result<Config> load_root(JsonObject& in, LoadContext& context) {
 
 }  // namespace
 
-Result<Config> load_config(const std::filesystem::path& file, const AccountFiles& accounts) {
-    LoadContext context(Accounts(accounts.passwd, accounts.group));
+Result<Config> load_config(const std::filesystem::path& file, const AccountFiles& accounts,
+                           const std::filesystem::path& root) {
+    LoadContext context(
+        Accounts(below_root(root, accounts.passwd), below_root(root, accounts.group)), root);
     ATTESTD_TRY(const LoadedFile main_file, context.load(file));
     ATTESTD_TRY(const JsonDocument document, parse_file(main_file));
-    ATTESTD_TRY(JsonObject root, document.root().object());
-    ATTESTD_TRY(Config config, load_root(root, context));
-    config.digest = context.digest();
+    ATTESTD_TRY(JsonObject members, document.root().object());
+    ATTESTD_TRY(Config config, load_root(members, context));
+    const Bytes digested = context.digested();
+    config.digest = sha256(digested);
+    config.digest_sha384 = sha384(digested);
     return config;
 }
 

@@ -18,9 +18,11 @@ struct AccountFiles {
     std::filesystem::path group = "/etc/group";
 };
 
-/// Errc::bad_config, Errc::bad_reference, Errc::bad_name, the JSON errors and those of reading a
-/// file.
+/// `root`, if given, stands before every path that is read: the file system of an image that is
+/// being made. Errc::bad_config, Errc::bad_reference, Errc::bad_name, the JSON errors and those of
+/// reading a file.
 [[nodiscard]] Result<Config> load_config(const std::filesystem::path& file,
-                                         const AccountFiles& accounts = {});
+                                         const AccountFiles& accounts = {},
+                                         const std::filesystem::path& root = {});
 
 }  // namespace attestd

@@ -29,12 +29,6 @@ Result<std::vector<std::string>> load_ids(const MaybeValue& value, const Config&
     return ids;
 }
 
-Result<Protection> parse_protection(const std::string& text) {
-    if (text == "transport") return Protection::transport;
-    if (text == "end_to_end") return Protection::end_to_end;
-    return fail(Errc::bad_value, "\"transport\" or \"end_to_end\" is expected");
-}
-
 Result<SecretPolicy> load_secret(const std::string& name, const JsonValue& value,
                                  const Config& config) {
     SecretPolicy out;
@@ -58,12 +52,10 @@ Result<SecretPolicy> load_secret(const std::string& name, const JsonValue& value
     ATTESTD_TRY(out.allow, load_ids(allow, config));
     ATTESTD_TRY(out.deny, load_ids(in.optional("deny"), config));
     ATTESTD_TRY(out.test, bool_or(in, "test", false));
-    if (const auto min_protection = in.optional("min_protection")) {
-        ATTESTD_TRY(out.min_protection, parse_text(*min_protection, parse_protection));
-    }
     if (in.optional("ttl")) {
         ATTESTD_TRY(out.ttl, duration_or(in, "ttl", kMinTtl, kMinTtl));
     }
+    ATTESTD_TRY(out.require, load_conditions(in.optional("require"), out.test));
     ATTESTD_CHECK(in.finish());
     return out;
 }

@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, 1> kLaterPlatforms{"azure_vtpm"};
 constexpr std::array<std::string_view, 5> kLaterVerifiers{"kbs", "ita", "maa", "veraison",
                                                           "external"};
 constexpr std::array<std::string_view, 4> kLaterSources{"kbs", "vault", "credential", "external"};
-constexpr std::array<std::string_view, 3> kLaterBindings{"hostdata", "mrconfigid", "rtmr3"};
+constexpr std::array<std::string_view, 1> kLaterBindings{"rtmr3"};
 
 template <class List>
 tl::unexpected<Error> fail_type(const JsonValue& value, const std::string& type, const List& later,
@@ -32,18 +32,73 @@ tl::unexpected<Error> fail_type(const JsonValue& value, const std::string& type,
                            fmt::format("one of {} is expected, this is \"{}\"", known, type));
 }
 
+Result<RemoteSlotConfig> load_remote_slot(const JsonValue& value) {
+    RemoteSlotConfig out;
+    ATTESTD_TRY(JsonObject in, value.object());
+    ATTESTD_TRY(const JsonValue source, in.required("source"));
+    ATTESTD_TRY(out.source, source.text());
+    ATTESTD_TRY(const JsonValue resource, in.required("resource"));
+    ATTESTD_TRY(out.resource,
+                parse_text(resource, [](const std::string& text) -> Result<std::string> {
+                    ATTESTD_CHECK(SecretName::parse(text));
+                    return text;
+                }));
+    ATTESTD_CHECK(in.finish());
+    return out;
+}
+
 Result<StoreSourceConfig> load_store(JsonObject& members, const std::filesystem::path& default_path,
                                      LoadContext& context) {
     StoreSourceConfig store;
     ATTESTD_TRY(store.path, path_or(members, "path", default_path));
     ATTESTD_TRY(store.measured_image, bool_or(members, "measured_image", false));
     const auto recovery_key = members.optional("recovery_key");
+    if (const auto remote_slot = members.optional("remote_slot")) {
+        ATTESTD_TRY(store.remote_slot, load_remote_slot(*remote_slot));
+    }
     ATTESTD_CHECK(members.finish());
     if (recovery_key) {
         ATTESTD_TRY(const auto path, path_of(*recovery_key));
         ATTESTD_TRY(store.recovery_key, context.load(path));
     }
     return store;
+}
+
+// Whether the remote slots lead from `name` back to itself: then no store could be the first to
+// open.
+bool leads_back(const Config& config, const std::string& name) {
+    std::string at = name;
+    for (std::size_t i = 0; i < config.stores.size(); ++i) {
+        const auto store = config.stores.find(at);
+        if (store == config.stores.end() || !store->second.remote_slot) return false;
+        at = store->second.remote_slot->source;
+        if (at == name) return true;
+    }
+    return false;
+}
+
+// Remote slots may name sources that stand behind them in the file.
+Result<void> resolve_remote_slots(const JsonValue& sources, Config& config) {
+    for (const auto& [name, store] : config.stores) {
+        if (!store.remote_slot) continue;
+        const auto& [source, resource] = *store.remote_slot;
+        if (!config.stores.contains(source)) {
+            return sources.fail_here(
+                Errc::bad_reference,
+                fmt::format("{}.remote_slot: no source is called \"{}\"", name, source));
+        }
+        if (leads_back(config, name)) {
+            return sources.fail_here(
+                Errc::bad_config,
+                fmt::format("{}.remote_slot: the store would have to be open to open it", name));
+        }
+        SecretPolicy secret;
+        secret.name = secret.resource = resource;
+        secret.source = source;
+        secret.test = config.is_test_setup();
+        config.slot_secrets.emplace(name, std::move(secret));
+    }
+    return {};
 }
 
 // A base address: https and a host, no slash at the end.
@@ -232,7 +287,7 @@ Result<void> load_sources(const MaybeValue& value, LoadContext& context, Config&
         ATTESTD_TRY(const auto store, load_store(members, config.state_dir / name, context));
         config.stores.emplace(name, store);
     }
-    return {};
+    return resolve_remote_slots(*value, config);
 }
 
 Result<AuditConfig> load_audit(const MaybeValue& value, const std::filesystem::path& state_dir) {
@@ -313,9 +368,12 @@ Result<IdentityConfig> load_identity(const MaybeValue& value) {
 Result<ConfigBinding> load_config_binding(const MaybeValue& value) {
     if (!value) return ConfigBinding::none;
     ATTESTD_TRY(const std::string text, value->text());
-    if (text == "image") return ConfigBinding::image;
-    if (text == "none") return ConfigBinding::none;
-    return fail_type(*value, text, kLaterBindings, "\"image\" and \"none\"");
+    for (const auto binding : {ConfigBinding::none, ConfigBinding::image, ConfigBinding::hostdata,
+                               ConfigBinding::mrconfigid}) {
+        if (text == config_binding_name(binding)) return binding;
+    }
+    return fail_type(*value, text, kLaterBindings,
+                     "\"none\", \"image\", \"hostdata\" and \"mrconfigid\"");
 }
 
 }  // namespace attestd

@@ -50,24 +50,57 @@ nlohmann::ordered_json slots_json(const StoreStatus& status) {
     return out;
 }
 
-// {"kind":"snp"} or {"kind":"recovery","public_key":PEM}: the PEM, empty for the platform's slot.
-Result<std::string> parse_new_slot(ByteView body) {
+struct NewSlot {
+    SlotKind kind;
+    std::string public_pem;  // of a recovery slot
+};
+
+// {"kind":"snp"}, {"kind":"remote"} or {"kind":"recovery","public_key":PEM}.
+Result<NewSlot> parse_new_slot(ByteView body) {
     constexpr JsonLimits kLimits{8192, /*max_depth=*/2};
     ATTESTD_TRY(const auto document, JsonDocument::parse(as_text(body), "request", kLimits));
     ATTESTD_TRY(JsonObject in, document.root().object());
     ATTESTD_TRY(const JsonValue kind_value, in.required("kind"));
     ATTESTD_TRY(const std::string kind, kind_value.text());
-    if (kind == "snp") {
+    if (kind == "snp" || kind == "remote") {
         ATTESTD_CHECK(in.finish());
-        return std::string();
+        return NewSlot{kind == "snp" ? SlotKind::snp : SlotKind::remote, {}};
     }
-    if (kind != "recovery")
-        return kind_value.fail_here(Errc::bad_value, "\"snp\" or \"recovery\" is expected");
+    if (kind != "recovery") {
+        return kind_value.fail_here(Errc::bad_value,
+                                    "\"snp\", \"remote\" or \"recovery\" is expected");
+    }
     ATTESTD_TRY(const JsonValue key, in.required("public_key"));
     ATTESTD_TRY(std::string pem, key.text());
     ATTESTD_CHECK(in.finish());
     if (pem.empty()) return key.fail_here(Errc::bad_value, "a public key in PEM is expected");
-    return pem;
+    return NewSlot{SlotKind::recovery, std::move(pem)};
+}
+
+// Nothing, or {"len":32,"alphabet":"hex"}: what is left out is as it was.
+Result<Rotation> parse_rotation(ByteView body) {
+    constexpr JsonLimits kLimits{1024, /*max_depth=*/2};
+    Rotation out;
+    if (body.empty()) return out;
+    ATTESTD_TRY(const auto document, JsonDocument::parse(as_text(body), "request", kLimits));
+    ATTESTD_TRY(JsonObject in, document.root().object());
+    if (const auto len = in.optional("len")) {
+        ATTESTD_TRY(const std::int64_t number,
+                    len->integer(1, static_cast<std::int64_t>(kMaxSecretLen)));
+        out.len = static_cast<std::size_t>(number);
+    }
+    if (const auto alphabet = in.optional("alphabet")) {
+        ATTESTD_TRY(const std::string name, alphabet->text());
+        const auto named = alphabet_named(name);
+        if (!named) {
+            return alphabet->fail_here(
+                Errc::bad_value,
+                "\"bytes\", \"hex\", \"base64url\", \"alphanumeric\" or \"digits\" is expected");
+        }
+        out.alphabet = *named;
+    }
+    ATTESTD_CHECK(in.finish());
+    return out;
 }
 
 // The number behind "/v1/admin/store/slots/".
@@ -122,7 +155,8 @@ Task<Response> Routes::handle_admin(Connection& connection, Request& request) {
         if (method == Method::put)
             co_return co_await put_secret(connection, request, std::move(name));
         if (method == Method::del) co_return co_await delete_secret(connection, std::move(name));
-        if (method == Method::post) co_return co_await rotate_secret(connection, std::move(name));
+        if (method == Method::post)
+            co_return co_await rotate_secret(connection, request, std::move(name));
     }
     if (path.starts_with(kSlots)) co_return co_await handle_slots(connection, request);
     if (method == Method::get) {
@@ -138,6 +172,8 @@ Task<Response> Routes::handle_admin(Connection& connection, Request& request) {
     }
     if (method == Method::post && path == "/v1/admin/reload") co_return reload();
     if (method == Method::post && path == "/v1/admin/renew") co_return renew();
+    if (method == Method::post && path == "/v1/admin/explain") co_return explain_release(request);
+    if (method == Method::post && path == "/v1/admin/check") co_return check_candidate(request);
     co_return problem(Errc::not_found, "no such path, or not with this method");
 }
 
@@ -146,7 +182,11 @@ Task<Response> Routes::put_secret(Connection& connection, Request& request, std:
     const auto place = place_of(*agent_.policy, name);
     if (!place) co_return problem(place.error());
     Secret value = std::move(request.secret_body);
-    const auto version = co_await agent_.vault.put(place->first, place->second, std::move(value));
+    Result<std::uint64_t> version = std::uint64_t{0};
+    if (query_value(request.query, "existing") == "1")
+        version = co_await agent_.vault.replace(place->first, place->second, std::move(value));
+    else
+        version = co_await agent_.vault.put(place->first, place->second, std::move(value));
     note_admin(connection, kMethod, name, version ? nullptr : &version.error());
     if (!version) co_return problem(version.error());
     Response out = json_response(fmt::format(R"({{"name":"{}","version":{}}})", name, *version));
@@ -191,11 +231,14 @@ Task<Response> Routes::list_secrets(const Request& request) {
     co_return json_response(dumped(out));
 }
 
-Task<Response> Routes::rotate_secret(Connection& connection, std::string name) {
+Task<Response> Routes::rotate_secret(Connection& connection, const Request& request,
+                                     std::string name) {
     constexpr std::string_view kMethod = "POST /v1/admin/secrets";
     const auto place = place_of(*agent_.policy, name);
     if (!place) co_return problem(place.error());
-    const auto version = co_await agent_.vault.rotate(place->first, place->second);
+    const auto how = request.secret_body.expose(parse_rotation);
+    if (!how) co_return problem(how.error());
+    const auto version = co_await agent_.vault.rotate(place->first, place->second, *how);
     note_admin(connection, kMethod, name, version ? nullptr : &version.error());
     if (!version) co_return problem(version.error());
     Response out = json_response(fmt::format(R"({{"name":"{}","version":{}}})", name, *version));
@@ -216,10 +259,12 @@ Task<Response> Routes::handle_slots(Connection& connection, const Request& reque
         const auto wanted = request.secret_body.expose(parse_new_slot);
         if (!wanted) co_return problem(wanted.error());
         Result<std::uint32_t> added = std::uint32_t{0};
-        if (wanted->empty()) {
+        if (wanted->kind == SlotKind::snp) {
             added = co_await agent_.vault.add_platform_slot(*source);
+        } else if (wanted->kind == SlotKind::recovery) {
+            added = co_await agent_.vault.add_recovery_slot(*source, wanted->public_pem);
         } else {
-            added = co_await agent_.vault.add_recovery_slot(*source, *wanted);
+            added = co_await add_remote_slot(*source);
         }
         note_admin(connection, "POST /v1/admin/store/slots", *source,
                    added ? nullptr : &added.error());
@@ -236,6 +281,15 @@ Task<Response> Routes::handle_slots(Connection& connection, const Request& reque
     Response out;
     out.status = 204;
     co_return out;
+}
+
+Task<Result<std::uint32_t>> Routes::add_remote_slot(std::string source) {
+    auto grant = decide_slot(agent_.policy, source, agent_.affirmation(), BootClock::now());
+    if (!grant && grant.error().code == Errc::secret_unavailable) {
+        co_return fail(Errc::store_slot, "configuration names no \"remote_slot\" for this store");
+    }
+    if (!grant) co_return tl::make_unexpected(std::move(grant).error());
+    co_return co_await agent_.vault.add_remote_slot(std::move(source), *std::move(grant));
 }
 
 Response Routes::reload() {

@@ -235,6 +235,8 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
         const Error nobody{Errc::caller_unknown, "no workload matches"};
         co_return refuse(nobody);
     }
+    // Which workload the caller is, the configuration says.
+    if (const auto bound = agent_.check_bound(); !bound) co_return refuse(bound.error());
     const Workload& workload = policy->workloads[matched.front()];
     const auto wanted = parse_evidence_request(request.body);
     if (!wanted) co_return problem(wanted.error());

@@ -33,10 +33,15 @@ class Routes final : public Handler {
     [[nodiscard]] Task<Response> put_secret(Connection& connection, Request& request,
                                             std::string name);
     [[nodiscard]] Task<Response> delete_secret(Connection& connection, std::string name);
-    [[nodiscard]] Task<Response> rotate_secret(Connection& connection, std::string name);
+    [[nodiscard]] Task<Response> rotate_secret(Connection& connection, const Request& request,
+                                               std::string name);
+    [[nodiscard]] Task<Result<std::uint32_t>> add_remote_slot(std::string source);
     [[nodiscard]] Task<Response> list_secrets(const Request& request);
     [[nodiscard]] Task<Response> handle_slots(Connection& connection, const Request& request);
     [[nodiscard]] Result<std::string> source_of(const Request& request) const;
+    // About policy (policy_routes.cpp).
+    [[nodiscard]] Response explain_release(const Request& request) const;
+    [[nodiscard]] Response check_candidate(const Request& request) const;
     [[nodiscard]] Response reload();
     [[nodiscard]] Response renew();
     [[nodiscard]] Response get_sessions() const;

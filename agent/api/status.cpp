@@ -96,6 +96,8 @@ ordered_json warnings_json(const Agent& agent) {
         out.push_back(
             "config_binding is \"none\": whoever writes the disk decides who gets which secret");
     }
+    if (const auto bound = agent.check_bound(); !bound && agent.session.status().last_result)
+        out.push_back(bound.error().detail + ": nothing is released");
     if (policy.is_test_setup())
         out.push_back("trust anchors were added: results that rest on them are test grade");
     if (secret_memory() == SecretMemory::unlocked)
@@ -117,7 +119,10 @@ std::string status_json(const Agent& agent, const Caller& caller) {
     out["identity_level"] = identity_level_name(caller.level);
     out["secret_memory"] = memory_name(secret_memory());
     out["config"] = {{"sha256", to_hex(agent.policy->digest)},
-                     {"binding", config_binding_name(agent.policy->config_binding)}};
+                     {"sha384", to_hex(agent.policy->digest_sha384)},
+                     {"binding", config_binding_name(agent.policy->config_binding)},
+                     {"bound", agent.policy->config_binding != ConfigBinding::none &&
+                                   agent.check_bound().has_value()}};
     const CollateralRefresher::Status& collateral = agent.collateral.status();
     out["collateral"] = {{"fetched", collateral.num_fetched}, {"failed", collateral.num_failed}};
     if (!collateral.last_error.empty()) out["collateral"]["last_error"] = collateral.last_error;
@@ -146,6 +151,7 @@ std::string unhealthy_because(const Agent& agent) {
         const std::string& why = agent.session.status().last_error;
         return "no affirming attestation result" + (why.empty() ? std::string() : ": " + why);
     }
+    if (const auto bound = agent.check_bound(); !bound) return bound.error().detail;
     for (const auto& [name, state] : agent.vault.states()) {
         if (!state.is_open) return "source " + name + ": " + state.error;
     }

@@ -11,18 +11,9 @@
 #include <vector>
 
 #include "agent/caller/caller.h"
-#include "agent/clock.h"
-#include "config/config.h"
-#include "verifier/result.h"
+#include "agent/release/judgement.h"
 
 namespace attestd {
-
-/// The session's word that the platform was appraised and affirmed, and until when it says so.
-struct Affirmation {
-    AffirmingResult result;
-    std::uint64_t epoch;  ///< of the session: changes with each result
-    BootTime expires;
-};
 
 using PolicyPtr = std::shared_ptr<const Config>;
 
@@ -44,6 +35,10 @@ class Grant final {
  private:
     friend Result<Grant> decide(const PolicyPtr&, const Caller&, std::string_view,
                                 const std::optional<Affirmation>&, BootTime);
+    friend Result<Grant> decide_slot(const PolicyPtr&, std::string_view,
+                                     const std::optional<Affirmation>&, BootTime);
+    static Result<Grant> from(const PolicyPtr& policy, Judgement judgement,
+                              const std::optional<Affirmation>& session);
     Grant() = default;
 
     PolicyPtr policy_;  // keeps secret_ alive
@@ -53,24 +48,14 @@ class Grant final {
     BootTime expires_{};
 };
 
-/// The release rules alone: the secret's policy, and the workloads of `callers` (indices) that may
-/// have it. Deny wins. Errc::secret_unavailable when there is no such secret or none of them may.
-struct Permission {
-    const SecretPolicy* secret;
-    std::vector<std::uint32_t> workloads;
-};
-[[nodiscard]] Result<Permission> permit(const Config& policy,
-                                        const std::vector<std::uint32_t>& callers,
-                                        std::string_view name);
-
-/// How well what this source hands out was protected on its way.
-[[nodiscard]] Protection protection_of(const Config& policy, const SecretPolicy& secret) noexcept;
-
-/// Judges. Errc::secret_unavailable as permit(); Errc::not_affirming, only for a caller who would
-/// be allowed, when there is no affirming result, or one of test grade and the secret is not for
-/// tests.
+/// A grant when judge() says yes, else errc_of() its reason. Errc::not_affirming and
+/// Errc::binding_mismatch come only to a caller whom the release rules allow.
 [[nodiscard]] Result<Grant> decide(const PolicyPtr& policy, const Caller& caller,
                                    std::string_view name, const std::optional<Affirmation>& session,
                                    BootTime now);
+
+/// The same for attestd itself: the secret that opens the `remote` slot of `store`.
+[[nodiscard]] Result<Grant> decide_slot(const PolicyPtr& policy, std::string_view store,
+                                        const std::optional<Affirmation>& session, BootTime now);
 
 }  // namespace attestd

@@ -20,18 +20,46 @@ Vault::Vault(Strand platform_strand, Strand store_strand, Platform& platform,
     }
 }
 
-Task<void> Vault::open_stores() {
+Task<Result<SourcedSecret>> Vault::read(Grant grant) {
+    std::string source = grant.secret().source;
+    auto work = [grant = std::move(grant)](StoreSource& store) { return store.get(grant); };
+    co_return co_await on_store<SourcedSecret>(std::move(source), std::move(work));
+}
+
+// The secret of a store's `remote` slot, for attestd itself.
+Task<Result<Secret>> Vault::slot_secret(std::string store, PolicyPtr policy,
+                                        std::optional<Affirmation> session) {
+    auto grant = decide_slot(policy, store, session, BootClock::now());
+    if (!grant) co_return tl::make_unexpected(std::move(grant).error());
+    const auto secret = co_await read(*std::move(grant));
+    if (!secret) co_return tl::make_unexpected(secret.error());
+    co_return secret->value->clone();
+}
+
+Task<void> Vault::open_stores(PolicyPtr policy, std::optional<Affirmation> session) {
     for (auto& [name, entry] : sources_) {
         if (entry.state.is_open) continue;
-        auto work = [source = entry.source] { return source->open(); };
+        std::optional<Secret> remote;
+        std::string no_remote;  // why not
+        if (policy->slot_secrets.contains(name)) {
+            auto secret = co_await slot_secret(name, policy, session);
+            if (secret)
+                remote = *std::move(secret);
+            else
+                no_remote = "; remote slot: " + to_string(secret.error());
+        }
+        auto work = [source = entry.source, secret = std::move(remote)] {
+            return source->open(secret);
+        };
         const auto opened = co_await run_blocking(platform_strand_, std::move(work));
         entry.state.is_open = opened.has_value();
-        const std::string error = opened ? std::string() : to_string(opened.error());
+        const std::string error = opened ? std::string() : to_string(opened.error()) + no_remote;
         if (opened) log_event(LogLevel::info, "store.open", {{"source", name}});
         if (!opened && entry.state.error != error) {
             log_event(LogLevel::error, "store.not-open", {{"source", name}, {"why", error}});
         }
         entry.state.error = error;
+        if (opened) notify();  // another store's slot may wait for this one
     }
 }
 
@@ -61,10 +89,10 @@ Task<Result<SourcedSecret>> Vault::get(Grant grant) {
     if (const SourcedSecret* const here = cached(grant)) co_return *here;
     auto key = std::make_pair(grant.secret().source, grant.secret().resource);
     const std::uint64_t generation = generation_;
-    auto work = [grant](StoreSource& store) { return store.get(grant); };
-    auto secret = co_await on_store<SourcedSecret>(key.first, std::move(work));
+    const std::uint64_t epoch = grant.epoch();
+    auto secret = co_await read(std::move(grant));
     if (secret && generation == generation_) {
-        keep(std::move(key), *secret, grant.epoch());
+        keep(std::move(key), *secret, epoch);
     }
     co_return secret;
 }
@@ -110,8 +138,17 @@ Task<Result<std::uint64_t>> Vault::put(std::string source, SecretName name, Secr
     co_return version;
 }
 
-Task<Result<std::uint64_t>> Vault::rotate(std::string source, SecretName name) {
-    auto work = [name](StoreSource& store) { return store.rotate(name); };
+Task<Result<std::uint64_t>> Vault::replace(std::string source, SecretName name, Secret value) {
+    auto work = [name, value = std::move(value)](StoreSource& store) {
+        return store.replace(name, value);
+    };
+    auto version = co_await on_store<std::uint64_t>(source, std::move(work));
+    forget(source, name);
+    co_return version;
+}
+
+Task<Result<std::uint64_t>> Vault::rotate(std::string source, SecretName name, Rotation how) {
+    auto work = [name, how](StoreSource& store) { return store.rotate(name, how); };
     auto version = co_await on_store<std::uint64_t>(source, std::move(work));
     forget(source, name);
     co_return version;
@@ -132,6 +169,15 @@ Task<Result<std::uint32_t>> Vault::add_platform_slot(std::string source) {
     if (!made) co_return tl::make_unexpected(std::move(made).error());
     auto work = [made = *std::move(made)](StoreSource& opened_store) mutable {
         return opened_store.add_platform_slot(std::move(made));
+    };
+    co_return co_await on_store<std::uint32_t>(std::move(source), std::move(work));
+}
+
+Task<Result<std::uint32_t>> Vault::add_remote_slot(std::string source, Grant grant) {
+    const auto secret = co_await read(std::move(grant));
+    if (!secret) co_return tl::make_unexpected(secret.error());
+    auto work = [value = secret->value](StoreSource& store) {
+        return store.add_remote_slot(*value);
     };
     co_return co_await on_store<std::uint32_t>(std::move(source), std::move(work));
 }

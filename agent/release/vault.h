@@ -23,8 +23,9 @@ class Vault final {
     Vault(Strand platform_strand, Strand store_strand, Platform& platform,
           const std::map<std::string, StoreSourceConfig, std::less<>>& stores);
 
-    /// Opens what is not open yet and logs what cannot be opened.
-    [[nodiscard]] Task<void> open_stores();
+    /// Opens what is not open yet and logs what cannot be opened. A store's `remote` slot takes a
+    /// secret of another source, under `policy` and while `session` affirms.
+    [[nodiscard]] Task<void> open_stores(PolicyPtr policy, std::optional<Affirmation> session);
 
     /// The secret that `grant` names: from memory, else from its source.
     [[nodiscard]] Task<Result<SourcedSecret>> get(Grant grant);
@@ -35,13 +36,19 @@ class Vault final {
     /// Errc::store_locked for one that is not open.
     [[nodiscard]] Task<Result<std::uint64_t>> put(std::string source, SecretName name,
                                                   Secret value);
-    [[nodiscard]] Task<Result<std::uint64_t>> rotate(std::string source, SecretName name);
+    [[nodiscard]] Task<Result<std::uint64_t>> rotate(std::string source, SecretName name,
+                                                     Rotation how);
+    /// As put(), of a secret that is there.
+    [[nodiscard]] Task<Result<std::uint64_t>> replace(std::string source, SecretName name,
+                                                      Secret value);
     [[nodiscard]] Task<Result<void>> remove(std::string source, SecretName name);
     [[nodiscard]] Task<Result<StoreListing>> list(std::string source);
     [[nodiscard]] Task<Result<StoreStatus>> status(std::string source);
     [[nodiscard]] Task<Result<std::uint32_t>> add_recovery_slot(std::string source,
                                                                 std::string public_pem);
     [[nodiscard]] Task<Result<std::uint32_t>> add_platform_slot(std::string source);
+    /// `grant` is decide_slot()'s for this source.
+    [[nodiscard]] Task<Result<std::uint32_t>> add_remote_slot(std::string source, Grant grant);
     [[nodiscard]] Task<Result<void>> drop_slot(std::string source, std::uint32_t number);
 
     /// Wipes every value held here.
@@ -94,6 +101,9 @@ class Vault final {
     void keep(Key key, const SourcedSecret& secret, std::uint64_t epoch);
     [[nodiscard]] Result<std::shared_ptr<StoreSource>> opened(const std::string& source) const;
     void forget(const std::string& source, const SecretName& name);
+    [[nodiscard]] Task<Result<SourcedSecret>> read(Grant grant);
+    [[nodiscard]] Task<Result<Secret>> slot_secret(std::string store, PolicyPtr policy,
+                                                   std::optional<Affirmation> session);
     template <class R, class F>
     Task<Result<R>> on_store(std::string source, F work);
 

@@ -14,20 +14,35 @@ namespace attestd {
 
 class LoadContext final {
  public:
-    explicit LoadContext(Accounts accounts) : accounts_(std::move(accounts)) {}
+    LoadContext(Accounts accounts, std::filesystem::path root)
+        : accounts_(std::move(accounts)), root_(std::move(root)) {}
 
     /// Reads a file that only root or this process' user can write, and adds it to the digest.
     /// Errc::access_denied names who else could.
     [[nodiscard]] Result<LoadedFile> load(const std::filesystem::path& path);
 
+    /// That nobody but root and this process' user can put files into the folder.
+    /// Errc::access_denied.
+    [[nodiscard]] Result<void> check_folder(const std::filesystem::path& path) const;
+
     [[nodiscard]] Accounts& accounts() noexcept { return accounts_; }
-    /// Over the files in the order in which they were loaded, then over the names resolved.
-    [[nodiscard]] Sha256 digest() const;
+    [[nodiscard]] const std::filesystem::path& root() const noexcept { return root_; }
+    /// What the configuration's digests are over: the files in the order in which they were loaded,
+    /// then the names resolved ("user app=1000"), each with its length (8 bytes, big-endian) before
+    /// it.
+    [[nodiscard]] Bytes digested() const;
 
  private:
     Accounts accounts_;
-    std::vector<Bytes> digested_;
+    std::filesystem::path root_;
+    std::vector<Bytes> files_;
 };
+
+/// Where an absolute path is when `root` is the root; the path itself for an empty root.
+[[nodiscard]] inline std::filesystem::path below_root(const std::filesystem::path& root,
+                                                      const std::filesystem::path& path) {
+    return root.empty() ? path : root / path.relative_path();
+}
 
 /// Runs `check` on text and turns its error into one about `value`.
 template <class F>
@@ -70,6 +85,8 @@ using MaybeValue = std::optional<JsonValue>;
 /// Needs the listeners, which "socket" refers to.
 [[nodiscard]] Result<void> load_workloads(const MaybeValue& value, LoadContext& context,
                                           Config& config);
+/// "require" of a secret; `is_test`: whether it is for tests.
+[[nodiscard]] Result<Conditions> load_conditions(const MaybeValue& value, bool is_test);
 /// Needs workloads and sources. `prefix` is what each name must start with; empty in the main file.
 [[nodiscard]] Result<void> load_secrets(const JsonValue& value, std::string_view prefix,
                                         Config& config);

@@ -32,6 +32,19 @@ TEST_CASE(
     CHECK(renewal.is_due(kStart + 200s - std::chrono::seconds(static_cast<int>(jitter * 30))));
 }
 
+TEST_CASE("renewal: what must be fresh is renewed earlier and serves no shorter",
+          "[agent][session]") {
+    Renewal<int> renewal;
+    renewal.affirmed(7, kStart, 300s, 0, 30s);
+    CHECK_FALSE(renewal.is_due(kStart + 19s));
+    CHECK(renewal.is_due(kStart + 20s));
+    CHECK(renewal.current(kStart + 300s - 1ns) != nullptr);
+    CHECK(renewal.current(kStart)->asked == kStart);
+    renewal.affirmed(8, kStart, 300s, 0, 1h);
+    CHECK_FALSE(renewal.is_due(kStart + 199s));
+    CHECK(renewal.is_due(kStart + 200s));
+}
+
 TEST_CASE("renewal: each result is an epoch of its own, and so is its end", "[agent][session]") {
     Renewal<int> renewal;
     renewal.affirmed(1, kStart, 300s, 0);

@@ -119,6 +119,27 @@ TEST_CASE("session: affirmed, it opens for the shorter of max_age and what the r
     CHECK(f.num_ends == 0);
 }
 
+TEST_CASE("session: its word says which verifier spoke, and since when the nonce is out",
+          "[agent][session]") {
+    Fixture f;
+    const BootTime before = BootClock::now();
+    f.one_attempt();
+    const auto word = f.session.current(BootClock::now());
+    REQUIRE(word);
+    CHECK(word->verifier == "fake");
+    CHECK(word->asked >= before);
+    CHECK(word->asked <= BootClock::now());
+}
+
+TEST_CASE("session: a demand for fresher evidence has it renewed at once", "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    f.session.set_freshness(std::chrono::minutes(5));
+    f.one_attempt();
+    CHECK(f.session.status().num_affirmed == 2);
+    CHECK(f.opens());
+}
+
 TEST_CASE("session: each attempt has a fresh nonce, and the verifier is told what it must find",
           "[agent][session]") {
     Fixture f;

@@ -53,9 +53,13 @@ json full_config(const TempDir& dir) {
     return json{
         {"verifier", {{"type", "local"}, {"policy", (dir / "policy.json").string()}}},
         {"platform", {{"type", "auto"}}},
-        {"sources", {{"store", {{"type", "store"}}}}},
+        {"sources",
+         {{"other", {{"type", "store"}}},
+          {"store",
+           {{"type", "store"}, {"remote_slot", {{"source", "other"}, {"resource", "key"}}}}}}},
         {"workloads", {{"app", {{"match", {{{"uid", 1}}}}}}}},
-        {"secrets", {{"a", {{"source", "store"}, {"allow", {"app"}}}}}},
+        {"secrets",
+         {{"a", {{"source", "store"}, {"allow", {"app"}}, {"require", json::object()}}}}},
         {"secrets_dir", {{"path", (dir / "secrets.d").string()}, {"prefixes", json::object()}}},
         {"listeners", {{{"name", "default"}, {"path", "/s"}}}},
         {"audit", json::object()},
@@ -92,22 +96,24 @@ TEST_CASE("attestd.schema.json names exactly the keys that the loader knows", "[
         const char* place;    // in the configuration
         const char* pointer;  // in the schema
     };
-    const auto row =
-        GENERATE(values<Row>({{"", ""},
-                              {"/platform", "/properties/platform/oneOf/0"},
-                              {"/verifier", "/properties/verifier"},
-                              {"/sources/store", "/$defs/source"},
-                              {"/workloads/app", "/$defs/workload"},
-                              {"/workloads/app/match/0", "/$defs/match"},
-                              {"/secrets/a", "/$defs/secret"},
-                              {"/secrets_dir", "/properties/secrets_dir"},
-                              {"/listeners/0", "/$defs/listener"},
-                              {"/audit", "/properties/audit"},
-                              {"/identity", "/properties/identity"},
-                              {"/limits", "/properties/limits"},
-                              {"/limits/requests", "/properties/limits/properties/requests"},
-                              {"/limits/quotes", "/properties/limits/properties/quotes"},
-                              {"/limits/failures", "/properties/limits/properties/failures"}}));
+    const auto row = GENERATE(
+        values<Row>({{"", ""},
+                     {"/platform", "/properties/platform/oneOf/0"},
+                     {"/verifier", "/properties/verifier"},
+                     {"/sources/store", "/$defs/source"},
+                     {"/sources/store/remote_slot", "/$defs/source/properties/remote_slot"},
+                     {"/workloads/app", "/$defs/workload"},
+                     {"/workloads/app/match/0", "/$defs/match"},
+                     {"/secrets/a", "/$defs/secret"},
+                     {"/secrets/a/require", "/$defs/require"},
+                     {"/secrets_dir", "/properties/secrets_dir"},
+                     {"/listeners/0", "/$defs/listener"},
+                     {"/audit", "/properties/audit"},
+                     {"/identity", "/properties/identity"},
+                     {"/limits", "/properties/limits"},
+                     {"/limits/requests", "/properties/limits/properties/requests"},
+                     {"/limits/quotes", "/properties/limits/properties/quotes"},
+                     {"/limits/failures", "/properties/limits/properties/failures"}}));
     INFO(row.place);
     const TempDir dir;
     dir.write("policy.json", std::string_view("{}"));

@@ -54,7 +54,7 @@ PolicyPtr policy() {
     out->secrets.emplace("for-tests", for_tests);
     auto brought = secret("brought", {"app"});
     brought.source = "broker";
-    brought.min_protection = Protection::end_to_end;
+    brought.require.min_protection = Protection::end_to_end;
     out->secrets.emplace("brought", brought);
     return out;
 }

@@ -1,0 +1,16 @@
+// Configuration binding: is this configuration the one that the machine was launched for?
+//
+// The configuration lies on a disk that the host can write. A launch field holds its digest, the
+// hardware signs that field, and attestd compares (DESIGN section 8).
+#pragma once
+
+#include "config/config.h"
+#include "verifier/result.h"
+
+namespace attestd {
+
+/// Errc::binding_mismatch when `config` is bound to a field of the evidence and that field does not
+/// hold its digest, or the evidence has no such field. Nothing is compared for `none` and `image`.
+[[nodiscard]] Result<void> check_binding(const Config& config, const AttestationResult& result);
+
+}  // namespace attestd
