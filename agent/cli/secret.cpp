@@ -8,6 +8,8 @@
 
 #include <limits>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "agent/cli/command.h"
 #include "agent/cli/daemon.h"
@@ -29,6 +31,9 @@ struct SecretOptions {
     std::string admin_socket = kAdminSocket;
     std::string source;  // of a listing
     bool json = false;
+    std::optional<std::size_t> len;  // of a rotation
+    std::string alphabet;            // of a rotation; empty: any byte
+    std::string value_file;          // of a rotation; empty: a random value
 };
 
 Outcome<std::string> admin_target(const SecretOptions& options) {
@@ -50,9 +55,9 @@ Outcome<int> get(const SecretOptions& options) {
     return exit_status::done;
 }
 
-Outcome<int> put(const SecretOptions& options) {
-    ATTESTD_TRY(const std::string target, admin_target(options));
-    auto value = read_secret(options.file, kMaxSecretLen);
+Outcome<int> send_value(const SecretOptions& options, const std::string& target,
+                        const std::string& file) {
+    auto value = read_secret(file, kMaxSecretLen);
     if (!value) return wrong_usage(std::move(value).error());
     return value->expose([&](ByteView bytes) -> Outcome<int> {
         UnixRequest request = plain_request("PUT", target);
@@ -61,6 +66,11 @@ Outcome<int> put(const SecretOptions& options) {
         ATTESTD_CHECK(DaemonClient(options.admin_socket).ask(request));
         return exit_status::done;
     });
+}
+
+Outcome<int> put(const SecretOptions& options) {
+    ATTESTD_TRY(const std::string target, admin_target(options));
+    return send_value(options, target, options.file);
 }
 
 Outcome<int> remove(const SecretOptions& options) {
@@ -72,7 +82,13 @@ Outcome<int> remove(const SecretOptions& options) {
 // POST on the name itself: a name may end in any word, so no word after it can mean an action.
 Outcome<int> rotate(const SecretOptions& options) {
     ATTESTD_TRY(const std::string target, admin_target(options));
-    ATTESTD_CHECK(DaemonClient(options.admin_socket).ask(plain_request("POST", target)));
+    if (!options.value_file.empty())
+        return send_value(options, target + "?existing=1", options.value_file);
+    nlohmann::json how = nlohmann::json::object();
+    if (options.len) how["len"] = *options.len;
+    if (!options.alphabet.empty()) how["alphabet"] = options.alphabet;
+    const std::string body = how.empty() ? std::string() : how.dump();
+    ATTESTD_CHECK(DaemonClient(options.admin_socket).ask(json_request("POST", target, body)));
     return exit_status::done;
 }
 
@@ -149,8 +165,24 @@ void add_secret_command(CLI::App& app, Action& chosen) {
     put_command->add_option("FILE", options->file, "the value, byte for byte; - is standard input")
         ->capture_default_str();
     with_name(add(*secret, "rm", "Forget a secret", chosen, remove, options));
-    with_name(add(*secret, "rotate", "Replace a secret by as many fresh random bytes", chosen,
-                  rotate, options));
+    CLI::App* const rotate_command =
+        add(*secret, "rotate",
+            "Replace a secret that is there: by as many fresh random bytes, unless told otherwise. "
+            "The old value is gone",
+            chosen, rotate, options);
+    with_name(rotate_command);
+    CLI::Option* const len =
+        rotate_command->add_option("--len", options->len, "so many random bytes or characters");
+    CLI::Option* const alphabet =
+        rotate_command
+            ->add_option("--alphabet", options->alphabet,
+                         "random characters: hex, base64url, alphanumeric, digits; or bytes")
+            ->check(CLI::IsMember({"bytes", "hex", "base64url", "alphanumeric", "digits"}));
+    rotate_command
+        ->add_option("--value", options->value_file,
+                     "the new value is in this file; - is standard input")
+        ->excludes(len)
+        ->excludes(alphabet);
     CLI::App* const list_command =
         add(*secret, "list", "List the store's names", chosen, list, options);
     list_command->fallthrough();

@@ -165,6 +165,11 @@ Outcome<Bytes> read_public_key(const StoreOptions& options) {
 }
 
 Outcome<int> add_to_folder(const StoreOptions& options) {
+    if (options.kind == "remote") {
+        return wrong_usage({Errc::bad_usage,
+                            "the daemon alone gets secrets of other sources: start it, and add the "
+                            "remote slot through it"});
+    }
     ATTESTD_TRY(const auto keys, keys_from(options));
     std::optional<RecoverySlotKey> recovery;
     SlotKey* fresh = nullptr;
@@ -287,9 +292,11 @@ void add_store_command(CLI::App& app, Action& chosen) {
     slots->add_flag("--json", options->json, "as JSON");
 
     CLI::App* const add_slot = add("add-slot", "Add a key slot", run_add_slot);
-    add_slot->add_option("KIND", options->kind, "recovery or snp")
+    add_slot
+        ->add_option("KIND", options->kind,
+                     "recovery, snp, or remote: the secret that \"remote_slot\" names")
         ->required()
-        ->check(CLI::IsMember({"recovery", "snp"}));
+        ->check(CLI::IsMember({"recovery", "snp", "remote"}));
     add_slot->add_option("--public-key", options->public_key,
                          "the operator's public key (PEM), for recovery");
     with_keys(add_slot);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <list>
 #include <map>
 #include <memory>

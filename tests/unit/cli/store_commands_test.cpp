@@ -2,7 +2,10 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
+#include "quote/base/digest.h"
+#include "quote/base/encoding.h"
 #include "tests/support/vectors.h"
 #include "tests/unit/cli/run_attestctl.h"
 #include "tests/unit/store/store_fixture.h"
@@ -203,7 +206,58 @@ TEST_CASE("policy check: a good policy and a good configuration are told apart",
     const CliRun two = attestctl({"policy", "check", config});
     INFO(two.err);
     CHECK(two.status == 0);
-    CHECK(two.out == config + ": a valid configuration\n");
+    CHECK_THAT(two.out, ContainsSubstring(config + ": a valid configuration\n"));
+    CHECK_THAT(two.err,
+               ContainsSubstring("(config.unbound)") && ContainsSubstring("(workload.root)"));
+}
+
+TEST_CASE("policy check: --json gives the digests to launch with, and what is suspicious",
+          "[cli]") {
+    TempDir dir;
+    const std::string policy = dir.write("policy.json", kGoodPolicy).string();
+    const std::string text = good_configuration(policy);
+    const std::string config = dir.write("attestd.json", std::string_view(text)).string();
+    const CliRun run = attestctl({"policy", "check", config, "--json"});
+    INFO(run.err);
+    REQUIRE(run.status == 0);
+    const auto out = nlohmann::json::parse(run.out);
+    const auto part = [](std::string_view bytes) {
+        std::string prefixed(8, '\0');
+        prefixed[6] = static_cast<char>(bytes.size() >> 8);
+        prefixed[7] = static_cast<char>(bytes.size());
+        return prefixed.append(bytes);
+    };
+    const std::string digested = part(text) + part(kGoodPolicy) + part("user root=0");
+    CHECK(out.at("host_data") == to_hex(sha256(as_bytes(digested))));
+    CHECK(out.at("mrconfigid") == to_hex(sha384(as_bytes(digested))));
+    CHECK(out.at("valid") == true);
+    CHECK(out.at("warnings").at(0).at("id") == "workload.root");
+}
+
+TEST_CASE("policy check: an appraisal policy that a configuration names is judged with it",
+          "[cli]") {
+    TempDir dir;
+    const std::string policy =
+        dir.write("policy.json", std::string_view(R"({"snp": {"no_such": 1}})")).string();
+    const std::string config =
+        dir.write("attestd.json", std::string_view(good_configuration(policy))).string();
+    const CliRun run = attestctl({"policy", "check", config});
+    CHECK(run.status == 1);
+    CHECK_THAT(run.err, ContainsSubstring("policy.json:1: snp"));
+}
+
+TEST_CASE("policy check: --root reads an image's file system", "[cli]") {
+    TempDir dir;
+    dir.write("image/etc/attestd/policy.json", kGoodPolicy);
+    dir.write("image/etc/passwd", std::string_view("root:x:0:0::/:/bin/sh\n"));
+    dir.write("image/etc/attestd/attestd.json",
+              std::string_view(good_configuration("/etc/attestd/policy.json")));
+    const CliRun run = attestctl(
+        {"policy", "check", "--root", (dir / "image").string(), "/etc/attestd/attestd.json"});
+    INFO(run.err);
+    CHECK(run.status == 0);
+    CHECK(attestctl({"policy", "check", "/etc/attestd/no-such.json"}).status == 2);
+    CHECK(attestctl({"policy", "check", "--root", "/", "--live", "/x"}).status == 2);
 }
 
 TEST_CASE("policy check: a file is judged by the parser of its kind", "[cli]") {
