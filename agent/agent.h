@@ -32,8 +32,8 @@ class Agent final {
           std::unique_ptr<AuditLog> audit_log);
 
     /// Reads the configuration again: all of it takes effect, or nothing. What cannot change
-    /// without a restart (platform, sources, listeners, state_dir, audit, config_binding) must be as
-    /// it was: Errc::bad_config.
+    /// without a restart (platform, sources, listeners, state_dir, audit, config_binding) must be
+    /// as it was: Errc::bad_config.
     [[nodiscard]] Result<void> reload();
 
     /// What a reload would say to `candidate`, which is not taken: its verifier, or the error.

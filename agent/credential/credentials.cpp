@@ -5,11 +5,16 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <cerrno>
+#include <cstring>
 
 #include "agent/log.h"
 
 namespace attestd {
 namespace {
+
+using CredentialSocket = asio::basic_stream_socket<asio::local::stream_protocol, Executor>;
 
 constexpr int kCredentialBacklog = 128;
 // Each waits for one unit's start. More stay in the backlog, where systemd waits as well.
@@ -41,6 +46,37 @@ Result<void> check_program(pid_t pid) {
     return fail(Errc::credential_refused, "the peer runs another program than PID 1");
 }
 
+// How many of `bytes` the socket takes now.
+Result<std::size_t> send_some(int fd, ByteView bytes) {
+    const ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n >= 0) return static_cast<std::size_t>(n);
+    if (errno == EAGAIN || errno == EINTR) return std::size_t{0};
+    return fail(Errc::unavailable, fmt::format("the connection broke: {}", std::strerror(errno)));
+}
+
+Result<std::size_t> send_rest(int fd, ByteView bytes, std::size_t done) {
+    return send_some(fd, bytes.subspan(done));
+}
+Result<std::size_t> send_rest(int fd, const Secret& secret, std::size_t done) {
+    return secret.expose([&](ByteView bytes) { return send_rest(fd, bytes, done); });
+}
+
+// `body` outlives the call.
+template <class Body>
+Task<Result<void>> send_all(CredentialSocket& socket, const Body& body) {
+    std::size_t done = 0;
+    while (done < body.size()) {
+        const auto sent = send_rest(socket.native_handle(), body, done);
+        if (!sent) co_return tl::make_unexpected(sent.error());
+        done += *sent;
+        if (done == body.size()) break;
+        const auto [ec] =
+            co_await socket.async_wait(CredentialSocket::wait_write, asio::as_tuple(use_task));
+        if (ec) co_return fail(Errc::unavailable, "systemd does not take what it is sent");
+    }
+    co_return Result<void>();
+}
+
 }  // namespace
 
 Result<void> check_credential_peer(const Caller& caller, const CredentialAddress& claim) {
@@ -57,11 +93,11 @@ Result<void> check_credential_peer(const Caller& caller, const CredentialAddress
 }
 
 struct Credentials::Request : std::enable_shared_from_this<Request> {
-    Request(const ListenerConfig& from, Socket socket, std::string peer_address,
+    Request(const ListenerConfig& from, CredentialSocket accepted, std::string peer_address,
             std::uint64_t number)
         : listener(from),
-          wire(std::move(socket)),
-          timer(wire.executor()),
+          socket(std::move(accepted)),
+          timer(socket.get_executor()),
           address(std::move(peer_address)),
           id(number) {}
 
@@ -70,12 +106,17 @@ struct Credentials::Request : std::enable_shared_from_this<Request> {
         timer.expires_after(kSendPatience);
         timer.async_wait([weak = weak_from_this()](error_code ec) {
             const auto self = weak.lock();
-            if (self && !ec) self->wire.close();
+            if (self && !ec) self->close();
         });
     }
 
+    void close() noexcept {
+        error_code ignored;
+        socket.close(ignored);
+    }
+
     const ListenerConfig& listener;
-    Wire wire;
+    CredentialSocket socket;
     Timer timer;
     std::string address;  // as sun_path
     std::uint64_t id;
@@ -139,14 +180,14 @@ Task<void> Credentials::serve(std::shared_ptr<Request> request) {
         refused = Error{Errc::internal, e.what()};
     }
     if (refused) co_await refuse(*request, *refused);
-    request->wire.close();
+    request->close();
     request->timer.cancel();
     requests_.erase(request->id);
     slot_free_.notify_all();
 }
 
 Result<Asker> Credentials::identify(Request& request) {
-    const int socket = request.wire.fd();
+    const int socket = request.socket.native_handle();
     ATTESTD_TRY(request.peer,
                 Peer::identify(kernel_, socket, request.listener.name, agent_.policy->identity));
     request.audit_text = caller_members(request.peer->caller());
@@ -198,7 +239,7 @@ Task<Result<void>> Credentials::answer(Request& request) {
         // The last word before bytes leave: no suspension lies between this and the first write.
         if (!agent_.holds(released->grant)) continue;
         request.limit_sending();
-        const auto sent = co_await request.wire.send(ByteView(), *released->secret.value);
+        const auto sent = co_await send_all(request.socket, *released->secret.value);
         co_return sent;
     }
     co_return fail(Errc::grant_expired, "session or policy changed again and again");
@@ -206,7 +247,7 @@ Task<Result<void>> Credentials::answer(Request& request) {
 
 // release() has recorded what it refused; what comes before it is recorded here.
 Task<void> Credentials::refuse(Request& request, Error error) {
-    if (!request.wire.is_open()) co_return;
+    if (!request.socket.is_open()) co_return;
     const bool by_identity = !request.peer || !request.peer->caller().for_unit;
     const std::string unit = request.claim ? request.claim->unit : "";
     const std::string id = request.claim ? request.claim->id : "";
@@ -232,7 +273,8 @@ Task<void> Credentials::refuse(Request& request, Error error) {
     if (request.listener.on_refusal == OnRefusal::empty) co_return;
     static const std::array<std::uint8_t, kTooLongForSystemd> kZeros{};
     request.limit_sending();
-    static_cast<void>(co_await request.wire.send(ByteView(), kZeros));
+    const ByteView zeros(kZeros);
+    static_cast<void>(co_await send_all(request.socket, zeros));
 }
 
 Task<void> Credentials::stop() {

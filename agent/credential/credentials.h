@@ -13,7 +13,6 @@
 #include <memory>
 
 #include "agent/agent.h"
-#include "agent/api/wire.h"
 #include "agent/credential/address.h"
 #include "agent/release/release.h"
 

@@ -145,7 +145,7 @@ Result<RecoveryParams> parse_params(ByteView params) {
     return RecoveryParams{algorithm, ephemeral, recipient};
 }
 
-Result<RecoveryParams> read_params(ByteView params) {
+Result<RecoveryParams> read_recovery_params(ByteView params) {
     auto parsed = parse_params(params);
     if (!parsed) return fail(Errc::store_corrupt, parsed.error().detail);
     return parsed;
@@ -211,7 +211,7 @@ Result<NewSlotKey> RecoverySlotKey::make() {
 }
 
 Result<Secret> RecoverySlotKey::recover(ByteView params) {
-    ATTESTD_TRY(const RecoveryParams slot, read_params(params));
+    ATTESTD_TRY(const RecoveryParams slot, read_recovery_params(params));
     if (half_ == Half::public_only) {
         return fail(Errc::store_slot, "a recovery slot opens with the private key alone");
     }
@@ -227,7 +227,7 @@ Result<Secret> RecoverySlotKey::recover(ByteView params) {
 }
 
 Result<std::string> describe_recovery_params(ByteView params) {
-    ATTESTD_TRY(const RecoveryParams slot, read_params(params));
+    ATTESTD_TRY(const RecoveryParams slot, read_recovery_params(params));
     return fmt::format("{} key {}", algorithm_name(slot.algorithm), fingerprint_of(slot.recipient));
 }
 

@@ -34,7 +34,7 @@ Bytes write_params(const DerivedKeyRequest& request) {
     return out;
 }
 
-Result<DerivedKeyRequest> read_params(ByteView params) {
+Result<DerivedKeyRequest> read_snp_params(ByteView params) {
     Reader in(params);
     DerivedKeyRequest request;
     ATTESTD_TRY(request.guest_field_select, in.u64le("guest fields"));
@@ -48,7 +48,7 @@ Result<DerivedKeyRequest> read_params(ByteView params) {
 }  // namespace
 
 Result<DerivedKeyRequest> parse_snp_slot_params(ByteView params) {
-    auto request = read_params(params);
+    auto request = read_snp_params(params);
     if (!request) return fail(Errc::store_corrupt, request.error().detail);
     // The slot lies on the host's disk: a request for a key that other guests could have is not
     // made.
