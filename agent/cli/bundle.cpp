@@ -6,6 +6,7 @@
 
 #include "agent/cli/azure_input.h"
 #include "agent/cli/command.h"
+#include "agent/cli/event_logs.h"
 #include "agent/cli/evidence_file.h"
 #include "agent/cli/evidence_input.h"
 #include "agent/cli/network_options.h"
@@ -19,8 +20,8 @@ namespace {
 constexpr unsigned kBundleMode = 0644;  // evidence is not secret
 
 struct BundleOptions {
-    std::string file, output, event_log, at;
-    std::vector<std::string> endorsements, trust_anchors;
+    std::string file, output, at;
+    std::vector<std::string> endorsements, trust_anchors, event_logs;
     AzureOptions azure;
     NetworkOptions network;
     bool fetch = false;
@@ -46,12 +47,12 @@ Outcome<int> run_bundle(const BundleOptions& options) {
     if (!now) return wrong_usage(now.error());
     ATTESTD_TRY(EvidenceInput input,
                 read_evidence_input(options.file, options.endorsements, options.trust_anchors));
-    if (!options.event_log.empty()) {
-        ATTESTD_TRY(input.event_log, read_input(options.event_log));
-    }
+    ATTESTD_TRY(input.event_log, read_event_logs(options.event_logs, std::move(input.event_log)));
     ATTESTD_CHECK(add_azure_quotes(input, options.azure));
     if (options.fetch) ATTESTD_CHECK(fetch_what_is_needed(input, options.network));
-    const AttestationResult result = appraise(input, {}, {}, *now);
+    Expectations expected;
+    expected.event_log = input.event_log;
+    const AttestationResult result = appraise(input, {}, expected, *now);
     ATTESTD_CHECK(check_complete(result));
     if (input.azure) input.evidence = to_bytes(as_bytes(write_azure_evidence(*input.azure)));
     const Bundle bundle{std::move(input.evidence), std::move(input.event_log),
@@ -75,7 +76,8 @@ void add_bundle_command(CLI::App& app, Action& chosen) {
     command->add_option("--endorsements", options->endorsements,
                         "certificates, revocation lists, collateral: file or folder; repeatable");
     add_azure_options(*command, options->azure);
-    command->add_option("--event-log", options->event_log, "the event log that belongs to it");
+    command->add_option("--event-log", options->event_logs,
+                        "the event log that belongs to it; repeatable: the boot log first");
     command->add_option("--trust-anchor", options->trust_anchors,
                         "a further root certificate; repeatable");
     command->add_option("--at", options->at, "the time to check completeness at (now)");

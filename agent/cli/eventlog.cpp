@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/command.h"
+#include "agent/cli/event_logs.h"
 #include "agent/cli/evidence_file.h"
 #include "agent/cli/output.h"
 #include "quote/base/encoding.h"
@@ -21,7 +22,8 @@ using Json = nlohmann::ordered_json;
 using Registers = std::map<std::string, Sha384>;
 
 struct EventlogOptions {
-    std::string file, quote;
+    std::vector<std::string> files;
+    std::string quote;
     bool json = false;
 };
 
@@ -77,6 +79,7 @@ std::string json_text(const EventLog& log, const Registers& registers,
     for (const Comparison& c : compared)
         out["quote"][c.reg] = {{"quoted", to_hex(c.quoted)}, {"matches", c.matches}};
     out["bytes_used"] = log.bytes_used;
+    out["notes"] = event_log_notes(log);
     out["events"] = events_json(log);
     return out.dump() + "\n";
 }
@@ -91,6 +94,7 @@ std::string human_text(const EventLog& log, const Registers& registers,
     }
     for (const auto& [name, value] : registers)
         out += fmt::format("{:<6} {}\n", name, to_hex(value));
+    for (const std::string& note : event_log_notes(log)) out += "note: " + note + '\n';
     for (const Comparison& c : compared) {
         out += c.matches ? fmt::format("{}: the quote says the same\n", c.reg)
                          : fmt::format("{}: differs, the quote says {}\n", c.reg, to_hex(c.quoted));
@@ -99,13 +103,13 @@ std::string human_text(const EventLog& log, const Registers& registers,
 }
 
 Outcome<int> run_replay(const EventlogOptions& options) {
-    ATTESTD_TRY(const Bytes bytes, read_bytes(options.file));
+    ATTESTD_TRY(const Bytes bytes, read_event_logs(options.files));
+    const std::string& file = options.files.front();
     const auto log = parse_event_log(bytes);
-    if (!log) return wrong_usage({log.error().code, options.file + ": " + log.error().detail});
+    if (!log) return wrong_usage({log.error().code, file + ": " + log.error().detail});
     const auto registers = replay_sha384(*log);
     if (!registers)
-        return wrong_usage(
-            {registers.error().code, options.file + ": " + registers.error().detail});
+        return wrong_usage({registers.error().code, file + ": " + registers.error().detail});
     ATTESTD_TRY(const auto compared, compare(*registers, options.quote));
     ATTESTD_CHECK(print(options.json ? json_text(*log, *registers, compared)
                                      : human_text(*log, *registers, compared)));
@@ -122,7 +126,10 @@ void add_eventlog_command(CLI::App& app, Action& chosen) {
     eventlog->require_subcommand(1);
     CLI::App* const replay = eventlog->add_subcommand(
         "replay", "Recompute the registers, and compare them with a quote's");
-    replay->add_option("FILE", options->file, "a CCEL or vTPM event log, or - for standard input")
+    replay
+        ->add_option("FILE", options->files,
+                     "a CCEL or vTPM event log, or - for standard input; behind it the log of "
+                     "what was measured since (GET /v1/events)")
         ->required();
     replay->add_option("--quote", options->quote, "a TDX quote whose registers to compare");
     replay->add_flag("--json", options->json, "as JSON");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/cli/event_log_draft.h"
 #include "agent/cli/output.h"
 #include "agent/cli/policy_writer.h"
 #include "quote/base/reader.h"
@@ -153,9 +154,13 @@ class Draft {
     }
 
     PolicyDraft finish(std::string_view member, std::string header) && {
+        const std::string events =
+            result_.boot() == nullptr
+                ? std::string()
+                : fmt::format(",\n  \"event_log\": {{\n{}  }}", draft_event_log(*result_.boot()));
         return {fmt::format("{}{{\n  \"$schema\": \"/usr/share/attestd/appraisal.schema.json\",\n"
-                            "  \"{}\": {{\n{}  }}\n}}\n",
-                            header, member, out_.text()),
+                            "  \"{}\": {{\n{}  }}{}\n}}\n",
+                            header, member, out_.text(), events),
                 std::move(left_refused_)};
     }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "agent/cli/command.h"
+#include "agent/cli/event_logs.h"
 #include "agent/cli/evidence_input.h"
 #include "agent/cli/output.h"
 #include "agent/cli/policy_draft.h"
@@ -19,7 +20,7 @@ namespace {
 
 struct InitOptions {
     std::string evidence, output, at;
-    std::vector<std::string> endorsements, trust_anchors;
+    std::vector<std::string> endorsements, trust_anchors, event_logs;
 };
 
 // The CSP id of the VLEK whose key signed the report, of those given.
@@ -49,12 +50,14 @@ Outcome<int> check_usable(const AttestationResult& result, const std::string& fi
 }
 
 // Says on standard error how the evidence itself fares under the draft.
-Outcome<int> check_draft(const PolicyDraft& draft, const EvidenceInput& input, Time now) {
+Outcome<int> check_draft(const PolicyDraft& draft, const EvidenceInput& input,
+                         const Expectations& expected, Time now) {
     const auto policy = parse_appraisal_policy(draft.text, "draft", PolicyStrictness::strict);
     if (!policy) return tl::make_unexpected(Failure({Errc::internal, policy.error().detail}));
     for (const std::string& what : draft.left_refused) print_warning("left refused: " + what);
     const AttestationResult result =
-        LocalVerifier(input.anchors).appraise(input.evidence, input.endorsements, *policy, {}, now);
+        LocalVerifier(input.anchors)
+            .appraise(input.evidence, input.endorsements, *policy, expected, now);
     if (result.verdict() == Verdict::undecided)
         print_warning("not verified in full: endorsements are missing, and the draft says which");
     for (const Finding& finding : result.findings()) {
@@ -68,22 +71,25 @@ Outcome<int> check_draft(const PolicyDraft& draft, const EvidenceInput& input, T
 Outcome<int> run_init(const InitOptions& options) {
     auto now = parse_time_option(options.at);
     if (!now) return wrong_usage(std::move(now).error());
-    ATTESTD_TRY(const EvidenceInput input,
+    ATTESTD_TRY(EvidenceInput input,
                 read_evidence_input(options.evidence, options.endorsements, options.trust_anchors));
     if (input.azure) {
         return wrong_usage({Errc::bad_usage,
                             "--from-evidence: no policy is drafted from a paravisor's blob; write "
                             "its \"azure\" member from the claims of attestctl verify --json"});
     }
+    Expectations expected;
+    ATTESTD_TRY(expected.event_log,
+                read_event_logs(options.event_logs, std::move(input.event_log)));
     // A masked chip id is a matter of policy: the draft says so.
     AppraisalPolicy learning;
     learning.snp.allow_masked_chip_id = true;
     const AttestationResult result =
         LocalVerifier(input.anchors)
-            .appraise(input.evidence, input.endorsements, learning, {}, *now);
+            .appraise(input.evidence, input.endorsements, learning, expected, *now);
     ATTESTD_CHECK(check_usable(result, options.evidence));
     const PolicyDraft draft = draft_policy(result, csp_id_of(input), options.evidence);
-    ATTESTD_CHECK(check_draft(draft, input, *now));
+    ATTESTD_CHECK(check_draft(draft, input, expected, *now));
     if (options.output.empty()) {
         ATTESTD_CHECK(print(draft.text));
         return exit_status::done;
@@ -106,6 +112,9 @@ void add_policy_init(CLI::App& policy, Action& chosen) {
                      "what to verify it with: file or folder; repeatable");
     init->add_option("--trust-anchor", options->trust_anchors,
                      "a further root certificate; repeatable");
+    init->add_option("--event-log", options->event_logs,
+                     "the event log that belongs to it: what it explains is pinned too; "
+                     "repeatable");
     init->add_option("--at", options->at,
                      "the time to judge at: RFC 3339, or @ and seconds since 1970 (now)");
     init->add_option("-o,--output", options->output,

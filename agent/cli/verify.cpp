@@ -7,6 +7,7 @@
 
 #include "agent/cli/azure_input.h"
 #include "agent/cli/command.h"
+#include "agent/cli/event_logs.h"
 #include "agent/cli/evidence_file.h"
 #include "agent/cli/evidence_input.h"
 #include "agent/cli/explain.h"
@@ -23,7 +24,7 @@ constexpr std::size_t kMaxReportDataLen = 64;
 
 struct VerifyOptions {
     std::string file;
-    std::vector<std::string> endorsements, trust_anchors;
+    std::vector<std::string> endorsements, trust_anchors, event_logs;
     std::string at, policy, report_data, service_manifest;
     AzureOptions azure;
     NetworkOptions network;
@@ -118,13 +119,13 @@ std::string human_text(const AttestationResult& result, const std::string& file)
 Outcome<int> run_verify(const VerifyOptions& options) {
     auto now = parse_time_option(options.at);
     if (!now) return wrong_usage(std::move(now).error());
-    ATTESTD_TRY(const Expectations expected, read_expectations(options));
+    ATTESTD_TRY(Expectations expected, read_expectations(options));
     ATTESTD_TRY(const AppraisalPolicy policy, read_policy(options.policy));
     ATTESTD_TRY(EvidenceInput input,
                 read_evidence_input(options.file, options.endorsements, options.trust_anchors));
     ATTESTD_CHECK(add_azure_quotes(input, options.azure));
-    if (!input.event_log.empty())
-        print_warning("the bundle's event log is not appraised: see attestctl eventlog replay");
+    ATTESTD_TRY(expected.event_log,
+                read_event_logs(options.event_logs, std::move(input.event_log)));
     if (options.fetch) {
         ATTESTD_CHECK(fetch_what_is_needed(input, options.network));
     }
@@ -159,6 +160,9 @@ void add_verify_command(CLI::App& app, Action& chosen) {
     command->add_option("--service-manifest", options->service_manifest,
                         "the report was made by an SVSM and binds this manifest together with "
                         "--report-data");
+    command->add_option("--event-log", options->event_logs,
+                        "the event log that belongs to the evidence, to be held against its "
+                        "registers; repeatable: the boot log first, then what was measured since");
     add_azure_options(*command, options->azure);
     command->add_flag("--fetch", options->fetch,
                       "fetch endorsements that are not given, and keep them for the next time");
