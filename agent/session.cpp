@@ -121,7 +121,10 @@ Task<void> Session::attempt() {
         ATTESTD_TRY(const Evidence evidence,
                     platform.collect(report_data, std::chrono::steady_clock::now() + timeout));
         const Time wall = wall_now();
-        auto result = verifier->appraise(evidence, Expectations{report_data}, wall);
+        Expectations expected{report_data};
+        if (!evidence.service_manifest.empty())
+            expected.service_manifest = evidence.service_manifest;
+        auto result = verifier->appraise(evidence, expected, wall);
         return Attempt{std::move(result), verifier->take_wanted(), wall, generation};
     };
     // At most one request of a workload is on the strand before this; the others stand back.

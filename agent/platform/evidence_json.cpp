@@ -51,6 +51,11 @@ Result<Evidence> common_members(JsonObject& object, std::string_view quote_key) 
     if (const auto log = object.optional("event_log")) {
         ATTESTD_TRY(out.event_log, bytes_from(*log));
     }
+    if (const auto manifest = object.optional("service_manifest")) {
+        if (out.tee != Tee::snp)
+            return manifest->fail_here(Errc::bad_value, "an SVSM's manifest goes with \"snp\"");
+        ATTESTD_TRY(out.service_manifest, bytes_from(*manifest));
+    }
     return out;
 }
 
@@ -89,6 +94,8 @@ std::string to_json(const EvidenceDocument& document) {
     out["endorsements"] = nlohmann::ordered_json::array();
     for (const Bytes& one : evidence.endorsements) out["endorsements"].push_back(to_base64(one));
     if (!evidence.event_log.empty()) out["event_log"] = to_base64(evidence.event_log);
+    if (!evidence.service_manifest.empty())
+        out["service_manifest"] = to_base64(evidence.service_manifest);
     return out.dump();
 }
 

@@ -1,10 +1,11 @@
 // Evidence as JSON, in the two forms that travel over sockets. Parsing and writing in one place.
 //
-// What a platform plug-in answers (attestd-plugin(7)); the last two may be absent:
-//   {"tee": "tdx"|"snp", "evidence": base64, "endorsements": [base64...], "event_log": base64}
+// What a platform plug-in answers (attestd-plugin(7)); the last three may be absent:
+//   {"tee": "tdx"|"snp", "evidence": base64, "endorsements": [base64...], "event_log": base64,
+//    "service_manifest": base64}
 // What attestd answers to POST /v1/evidence, and `attestctl quote --json` prints (attestd-api(7)):
 //   {"tee": ..., "interface": ..., "workload": ..., "report_data": hex, "quote": base64,
-//    "endorsements": [base64...], "event_log": base64}
+//    "endorsements": [base64...], "event_log": base64, "service_manifest": base64}
 #pragma once
 
 #include <string>

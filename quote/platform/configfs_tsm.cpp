@@ -9,7 +9,6 @@
 #include <charconv>
 
 #include "quote/amd/cert_table.h"
-#include "quote/base/digest.h"
 #include "quote/boot/event_log.h"
 #include "quote/platform/echo.h"
 #include "quote/platform/internal/tsm_entry.h"
@@ -230,11 +229,7 @@ auto ConfigfsTsm::ask(const TsmEntry& entry, const ReportData& report_data, Dead
     ATTESTD_CHECK(require("after the request"));
     ATTESTD_TRY(Evidence evidence, read_evidence(entry, tee, deadline));
     ATTESTD_CHECK(require("after the report"));
-    ReportData carried = report_data;
-    if (options_.service && tee == Tee::snp) {
-        carried = sha512({ByteView(report_data), ByteView(evidence.endorsements.back())});
-    }
-    if (const auto echo = check_echo(evidence, carried); !echo) {
+    if (const auto echo = check_echo(evidence, report_data); !echo) {
         return tl::make_unexpected(
             Error{echo.error().code,
                   fmt::format("read {}: {}", entry.path_of("outblob"), echo.error().detail)});
@@ -279,8 +274,14 @@ auto ConfigfsTsm::read_evidence(const TsmEntry& entry, Tee tee, Deadline deadlin
     // Empty: the host has no certificates for us.
     if (table && !all_zero(*table)) out.endorsements.push_back(*std::move(table));
     if (options_.service) {
-        ATTESTD_TRY(out.endorsements.emplace_back(),
+        ATTESTD_TRY(out.service_manifest,
                     read_blob(entry, "manifestblob", kMaxManifestLen, deadline));
+        if (out.service_manifest.empty())
+            return tl::make_unexpected(
+                Error{Errc::platform_failed,
+                      fmt::format("read {}: the service gave no manifest, so nothing says that it "
+                                  "made the report",
+                                  entry.path_of("manifestblob"))});
     }
     return out;
 }

@@ -42,8 +42,8 @@ class ConfigfsTsm final : public Platform {
 
     [[nodiscard]] std::string_view name() const noexcept override { return "configfs_tsm"; }
 
-    /// A service's manifest comes last among the endorsements; the report then carries
-    /// SHA-512(report data || manifest), which is checked here and which a verifier must recompute.
+    /// With a service, its manifest comes along; the report then carries SHA-512(report data ||
+    /// manifest), which is checked here and which a verifier must recompute.
     [[nodiscard]] Result<Evidence> collect(const ReportData& report_data,
                                            Deadline deadline) override;
     /// configfs has no keys: SNP's come from /dev/sev-guest.

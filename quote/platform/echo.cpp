@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "quote/amd/service_manifest.h"
 #include "quote/amd/snp_report.h"
 #include "quote/intel/quote.h"
 
@@ -25,7 +26,10 @@ Result<void> check_echo(const Evidence& evidence, const ReportData& asked) {
                     fmt::format("the evidence is no {} evidence: {}", tee_name(evidence.tee),
                                 echoed.error().detail));
     }
-    if (*echoed != asked)
+    const bool is_services = evidence.tee == Tee::snp && !evidence.service_manifest.empty();
+    const ReportData want =
+        is_services ? svsm_report_data(asked, evidence.service_manifest) : asked;
+    if (*echoed != want)
         return fail(Errc::platform_wrong_echo, "the evidence has other report data");
     return {};
 }

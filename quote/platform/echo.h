@@ -11,7 +11,8 @@ namespace attestd {
 [[nodiscard]] Result<ReportData> report_data_of(const Evidence& evidence);
 
 /// Errc::platform_failed when the evidence is not of the kind that it is called,
-/// Errc::platform_wrong_echo when it carries other report data than `asked`.
+/// Errc::platform_wrong_echo when it carries other report data than `asked`, or than what an SVSM
+/// makes of it where the evidence has a service's manifest.
 [[nodiscard]] Result<void> check_echo(const Evidence& evidence, const ReportData& asked);
 
 }  // namespace attestd

@@ -28,6 +28,9 @@ struct Evidence {
         endorsements;       ///< that came along: certificate table, collateral; hints only
     Bytes event_log;        ///< empty when there is none
     std::string interface;  ///< which way it was obtained: "external", "configfs_tsm", ...
+    /// Not empty: a service at a higher privilege (an SVSM) made the report, which carries
+    /// SHA-512(report data || these bytes) in place of the report data.
+    Bytes service_manifest = {};
 };
 
 }  // namespace attestd

@@ -573,13 +573,13 @@ TEST_CASE("configfs: a privilege level that the kernel refuses ends the request"
 
 TEST_CASE("configfs: a service's report is bound to its manifest, which comes along",
           "[platform][configfs]") {
-    const Bytes manifest{1, 2, 3};
+    const bool is_bound = GENERATE(true, false), has_manifest = GENERATE(true, false);
+    const Bytes manifest = has_manifest ? Bytes{1, 2, 3} : Bytes{};
     const ReportData bound = sha512({ByteView(sample_report_data()), ByteView(manifest)});
     Tsm tsm;
     ConfigfsTsmOptions options;
     options.service = TsmService{"svsm", "00000000-0000-0000-0000-000000000000", "1"};
     ConfigfsTsm platform(tsm.system, options);
-    const bool is_bound = GENERATE(true, false);
     tsm.makes_entry();
     tsm.provider("sev_guest\n");
     tsm.generation(0);
@@ -592,13 +592,17 @@ TEST_CASE("configfs: a service's report is bound to its manifest, which comes al
     tsm.gives("outblob", sample_snp_report(is_bound ? bound : sample_report_data()));
     tsm.gives("auxblob", {});
     tsm.gives("manifestblob", manifest);
-    tsm.generation(4);
+    if (has_manifest) tsm.generation(4);
     tsm.is_removed();
     const auto evidence = platform.collect(sample_report_data(), tsm.system.now() + 30s);
     CHECK(tsm.system.verify() == "");
-    if (is_bound) {
+    if (!has_manifest) {
+        REQUIRE_ERRC(Errc::platform_failed, evidence);
+        CHECK_THAT(evidence.error().detail, ContainsSubstring("no manifest"));
+    } else if (is_bound) {
         REQUIRE_OK(evidence);
-        CHECK(evidence->endorsements == std::vector<Bytes>{manifest});
+        CHECK(evidence->service_manifest == manifest);
+        CHECK(evidence->endorsements.empty());
     } else {
         REQUIRE_ERRC(Errc::platform_wrong_echo, evidence);
     }

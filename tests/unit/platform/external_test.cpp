@@ -5,10 +5,12 @@
 
 #include "agent/platform/evidence_json.h"
 #include "agent/platform/internal/key_answer.h"
+#include "quote/amd/service_manifest.h"
 #include "quote/base/encoding.h"
 #include "tests/support/mutations.h"
 #include "tests/support/vectors.h"
 #include "tests/unit/http/scripted_server.h"
+#include "tests/unit/platform/samples.h"
 
 namespace attestd::test {
 namespace {
@@ -203,6 +205,45 @@ TEST_CASE("external: evidence must carry the report data that was asked for", "[
         other[at] ^= 0x80;
         REQUIRE_ERRC(Errc::platform_wrong_echo, platform.collect(other, soon()));
     }
+}
+
+TEST_CASE("external: a report of an SVSM's carries report data and manifest together",
+          "[platform]") {
+    const ReportData asked = sample_report_data();
+    const Bytes manifest{1, 2};
+    const std::string with_manifest = R"(, "service_manifest": "AQI=")";
+    struct Row {
+        const char* name;
+        std::string more;
+        ReportData carried;
+        bool is_good;
+    };
+    const auto row = GENERATE_COPY(values<Row>({
+        {"bound", with_manifest, svsm_report_data(asked, manifest), true},
+        {"the guest's own report", with_manifest, asked, false},
+        {"another manifest", with_manifest, svsm_report_data(asked, Bytes{1, 3}), false},
+        {"a manifest that is kept back", "", svsm_report_data(asked, manifest), false},
+    }));
+    INFO(row.name);
+    const ScriptedServer server =
+        plug_in(answer("200 OK", evidence_answer("snp", sample_snp_report(row.carried), row.more)));
+    const auto evidence = ExternalPlatform(server.path()).collect(asked, soon());
+    if (row.is_good) {
+        REQUIRE_OK(evidence);
+        CHECK(evidence->service_manifest == manifest);
+    } else {
+        REQUIRE_ERRC(Errc::platform_wrong_echo, evidence);
+    }
+}
+
+TEST_CASE("evidence document: an SVSM's manifest is read back, and no TDX guest has one",
+          "[platform]") {
+    EvidenceDocument document{{Tee::snp, {1}, {}, {}, "configfs_tsm", {4, 5}}, "", {}};
+    const auto read = parse_evidence_document(to_json(document), "test");
+    REQUIRE_OK(read);
+    CHECK(read->evidence.service_manifest == Bytes{4, 5});
+    document.evidence.tee = Tee::tdx;
+    REQUIRE_ERRC(Errc::bad_value, parse_evidence_document(to_json(document), "test"));
 }
 
 TEST_CASE("external: a report called a quote, and the reverse, is platform.failed", "[platform]") {
