@@ -92,10 +92,17 @@ Task<Response> Routes::post_event(Connection& connection, const Request& request
 // For whoever may have evidence: the log belongs to it.
 Task<Response> Routes::get_events(Connection& connection) {
     const Asker asker = connection.asker();
+    const auto refuse = [&](const Error& error) {
+        deny(agent_, asker, kGetEvents, "", error);
+        return event_refusal(error.code);
+    };
+    if (const auto file = co_await reinspect_peer(agent_.policy, asker.peer); !file)
+        co_return refuse(file.error());
+    if (const auto same = asker.peer.recheck(agent_.policy->identity); !same)
+        co_return refuse(same.error());
     if (match_workloads(*agent_.policy, asker.peer.caller()).empty()) {
         const Error nobody{Errc::caller_unknown, "no workload matches"};
-        deny(agent_, asker, kGetEvents, "", nobody);
-        co_return event_refusal(nobody.code);
+        co_return refuse(nobody);
     }
     const auto log = co_await agent_.events.log();
     if (!log) co_return event_refusal(log.error().code);
