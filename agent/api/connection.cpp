@@ -121,6 +121,10 @@ const std::vector<std::string_view>& Connection::workloads() {
     return workloads_;
 }
 
+Result<void> Connection::recheck_facts() const {
+    return peer_.recheck_facts(agent_.policy->identity, BootClock::now(), host_.look());
+}
+
 std::chrono::microseconds Connection::latency() const noexcept {
     return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - request_began_);
 }

@@ -44,6 +44,8 @@ class ConnectionHost {
  public:
     [[nodiscard]] virtual Io& io() = 0;
     [[nodiscard]] virtual Poller& poller() = 0;
+    /// Emptied with each turn.
+    [[nodiscard]] virtual TurnLook& look() = 0;
     /// Bytes of a further request are here: Connection::go_on() with the next turn.
     virtual void has_more(Connection& connection) = 0;
     /// Connection::finish_release() when the turn's records are written.
@@ -90,6 +92,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     /// The caller's workloads under the present policy. The views live as long as that.
     [[nodiscard]] const std::vector<std::string_view>& workloads();
 
+    /// Peer::recheck_facts() within this turn: for a release in hand, whose pidfd is looked at later.
+    [[nodiscard]] Result<void> recheck_facts() const;
     /// The last release on this connection; none before the first.
     [[nodiscard]] const ReadyRelease* ready() const noexcept { return ready_.get(); }
     void set_ready(ReadyRelease ready) {

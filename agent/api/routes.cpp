@@ -137,8 +137,8 @@ AtOnce Routes::try_at_once(Connection& connection, const Request& request, Respo
     };
     if (const auto within = within_limits(connection, request); !within)
         return refuse("request", request.path, within.error());
-    const auto same = connection.peer().recheck_facts(agent_.policy->identity, BootClock::now());
-    if (!same) return refuse(kReleaseMethod, ready->grant.secret().name, same.error());
+    if (const auto same = connection.recheck_facts(); !same)
+        return refuse(kReleaseMethod, ready->grant.secret().name, same.error());
     connection.set_value(secret->value);
     return AtOnce::releasing;
 }

@@ -131,6 +131,7 @@ Task<void> Server::turn_loop() {
 
 // All that is ready: read, judged, recorded with one write, answered. False when nothing was.
 bool Server::turn() {
+    look_.clear();
     const auto more = std::exchange(more_, {});
     for (const auto& connection : more) connection->go_on();
     const std::size_t num_ready = poller_.dispatch();

@@ -50,6 +50,7 @@ class Server final : private ConnectionHost {
     // ConnectionHost.
     Io& io() override { return io_; }
     Poller& poller() override { return poller_; }
+    TurnLook& look() override { return look_; }
     void has_more(Connection& connection) override;
     void has_release(Connection& connection) override;
     void has_ended(Connection& connection) override;
@@ -83,6 +84,7 @@ class Server final : private ConnectionHost {
     std::vector<std::shared_ptr<Connection>> more_;
     std::vector<Connection*> releasing_;  // held by connections_ or ended_
     std::vector<pollfd> pidfds_;
+    TurnLook look_;
     Timer sweep_;
     bool stopping_ = false;  // no further callers
     bool stopped_ = false;   // no further turns

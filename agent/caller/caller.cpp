@@ -126,19 +126,40 @@ Result<void> Peer::check_owners() const {
     return {};
 }
 
+const PidfdInfo* TurnLook::find(std::uint64_t pidfd_inode) const noexcept {
+    if (pidfd_inode == 0) return nullptr;
+    for (const auto& [inode, info] : seen_) {
+        if (inode == pidfd_inode) return &info;
+    }
+    return nullptr;
+}
+
+void TurnLook::add(std::uint64_t pidfd_inode, const PidfdInfo& info) {
+    seen_.emplace_back(pidfd_inode, info);
+}
+
+Result<PidfdInfo> Peer::ask_kernel(TurnLook& look) const {
+    if (const PidfdInfo* const seen = look.find(caller_.pidfd_inode)) return *seen;
+    ATTESTD_TRY(const PidfdInfo info, kernel_->pidfd_info(pidfd_));
+    look.add(caller_.pidfd_inode, info);
+    return info;
+}
+
 Result<void> Peer::recheck(const IdentityConfig& rules) const {
     ATTESTD_CHECK(check_alive());
-    ATTESTD_CHECK(recheck_facts(rules, BootClock::now()));
+    TurnLook fresh;
+    ATTESTD_CHECK(recheck_facts(rules, BootClock::now(), fresh));
     return check_alive();
 }
 
 // Who attaches a tracer right after a look has what the process has, however often one looks: so
 // that one look serves for a moment. Uid, gid and every fact that a rule rests on do not wait.
-Result<void> Peer::recheck_facts(const IdentityConfig& rules, BootTime now) const {
+Result<void> Peer::recheck_facts(const IdentityConfig& rules, BootTime now,
+                                 TurnLook& look) const {
     const bool has_info = pidfd_ && kernel_->has_pidfd_info();
     const bool is_due = !has_info || now - looked_ >= rules.trace_recheck;
     if (has_info) {
-        ATTESTD_TRY(const PidfdInfo info, kernel_->pidfd_info(pidfd_));
+        ATTESTD_TRY(const PidfdInfo info, ask_kernel(look));
         ATTESTD_CHECK(check_owner(info.uid, info.gid));
         if (is_in_numbered_cgroup() && info.cgroup != info_.cgroup)
             return fail(Errc::peer_changed, "the process moved to another cgroup");

@@ -44,6 +44,19 @@ struct Caller {
     bool for_unit = false;
 };
 
+/// What the kernel said within one turn of the event loop, so that a process with many connections
+/// is asked about once. Bounded by the number of connections that a turn serves.
+class TurnLook final {
+ public:
+    void clear() noexcept { seen_.clear(); }
+    /// Null when it was not asked about in this turn, or its pidfd has no number.
+    [[nodiscard]] const PidfdInfo* find(std::uint64_t pidfd_inode) const noexcept;
+    void add(std::uint64_t pidfd_inode, const PidfdInfo& info);
+
+ private:
+    std::vector<std::pair<std::uint64_t, PidfdInfo>> seen_;
+};
+
 /// A caller and the means to see that it is still the same process.
 class Peer final {
  public:
@@ -56,8 +69,9 @@ class Peer final {
     /// the last look is younger than `rules.trace_recheck`.
     [[nodiscard]] Result<void> recheck(const IdentityConfig& rules) const;
     /// The same but for step 6: nothing of it holds before the pidfd was seen to be silent
-    /// afterwards.
-    [[nodiscard]] Result<void> recheck_facts(const IdentityConfig& rules, BootTime now) const;
+    /// afterwards. `look` is of this turn.
+    [[nodiscard]] Result<void> recheck_facts(const IdentityConfig& rules, BootTime now,
+                                             TurnLook& look) const;
 
     /// Step 10: the process that wrote is the one that connected. Errc::writer_mismatch.
     [[nodiscard]] Result<void> check_writer(const PeerCredentials& writer,
@@ -80,6 +94,7 @@ class Peer final {
     [[nodiscard]] Result<void> check_owner(uid_t uid, gid_t gid) const;
     [[nodiscard]] Result<void> check_status(const IdentityConfig& rules) const;
     [[nodiscard]] Result<void> check_cgroup() const;
+    [[nodiscard]] Result<PidfdInfo> ask_kernel(TurnLook& look) const;
     [[nodiscard]] bool is_in_numbered_cgroup() const noexcept;
     [[nodiscard]] Result<std::uint64_t> read_start_time() const;
     [[nodiscard]] Result<void> check_owners() const;

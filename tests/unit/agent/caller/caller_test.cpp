@@ -212,6 +212,28 @@ TEST_CASE("recheck: a caller that changed after connecting is refused", "[agent]
             kernel.info->cgroup = 8;
             REQUIRE_ERRC(Errc::peer_changed, peer->recheck(rules));
         }
+        SECTION("many connections of one process: asked about once in a turn, and again in the next") {
+            TurnLook turn;
+            REQUIRE_OK(peer->recheck_facts(rules, BootClock::now(), turn));
+            kernel.info->uid = 0;
+            REQUIRE_OK(peer->recheck_facts(rules, BootClock::now(), turn));
+            turn.clear();
+            REQUIRE_ERRC(Errc::peer_changed, peer->recheck_facts(rules, BootClock::now(), turn));
+        }
+        SECTION("one process that connected as two users: each connection is judged by its own") {
+            kernel.peer.uid = 1000;
+            TurnLook turn;
+            REQUIRE_OK(peer->recheck_facts(rules, BootClock::now(), turn));
+            kernel.set_status(5, 1001, 0);
+            kernel.peer.uid = 5;
+            kernel.info->uid = 5;
+            const auto other = identify(kernel);
+            REQUIRE_OK(other);
+            kernel.info->uid = 1000;
+            turn.clear();
+            REQUIRE_OK(peer->recheck_facts(rules, BootClock::now(), turn));
+            REQUIRE_ERRC(Errc::peer_changed, other->recheck_facts(rules, BootClock::now(), turn));
+        }
         SECTION("exited") {
             kernel.looks_until_exit = 1;
             REQUIRE_ERRC(Errc::peer_exited, peer->recheck(rules));
