@@ -92,7 +92,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     /// The caller's workloads under the present policy. The views live as long as that.
     [[nodiscard]] const std::vector<std::string_view>& workloads();
 
-    /// Peer::recheck_facts() within this turn: for a release in hand, whose pidfd is looked at later.
+    /// Peer::recheck_facts() within this turn: for a release in hand, whose pidfd is looked at
+    /// later.
     [[nodiscard]] Result<void> recheck_facts() const;
     /// The last release on this connection; none before the first.
     [[nodiscard]] const ReadyRelease* ready() const noexcept { return ready_.get(); }

@@ -154,8 +154,7 @@ Result<void> Peer::recheck(const IdentityConfig& rules) const {
 
 // Who attaches a tracer right after a look has what the process has, however often one looks: so
 // that one look serves for a moment. Uid, gid and every fact that a rule rests on do not wait.
-Result<void> Peer::recheck_facts(const IdentityConfig& rules, BootTime now,
-                                 TurnLook& look) const {
+Result<void> Peer::recheck_facts(const IdentityConfig& rules, BootTime now, TurnLook& look) const {
     const bool has_info = pidfd_ && kernel_->has_pidfd_info();
     const bool is_due = !has_info || now - looked_ >= rules.trace_recheck;
     if (has_info) {

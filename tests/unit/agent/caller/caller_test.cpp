@@ -212,7 +212,8 @@ TEST_CASE("recheck: a caller that changed after connecting is refused", "[agent]
             kernel.info->cgroup = 8;
             REQUIRE_ERRC(Errc::peer_changed, peer->recheck(rules));
         }
-        SECTION("many connections of one process: asked about once in a turn, and again in the next") {
+        SECTION(
+            "many connections of one process: asked about once in a turn, and again in the next") {
             TurnLook turn;
             REQUIRE_OK(peer->recheck_facts(rules, BootClock::now(), turn));
             kernel.info->uid = 0;

@@ -6,7 +6,7 @@
 #include "tests/support/forge/amd_forge.h"
 #include "tests/support/vectors.h"
 
-namespace attestd {
+namespace attestd::leaf_extension_test {
 namespace {
 
 namespace fder = forge::der;
@@ -155,4 +155,4 @@ TEST_CASE("AMD leaf: recorded leaves read, each for its product", "[quote][amd]"
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::leaf_extension_test

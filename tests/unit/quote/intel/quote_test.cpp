@@ -7,7 +7,7 @@
 #include "tests/support/mutations.h"
 #include "tests/support/vectors.h"
 
-namespace attestd {
+namespace attestd::quote_test {
 namespace {
 
 using test::ByteRange;
@@ -287,4 +287,4 @@ TEST_CASE("quote: only the first bytes make something look like one", "[quote][i
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::quote_test

@@ -49,8 +49,8 @@ std::string chain_in(const fs::path& quote) {
                                : bytes.substr(first, bytes.find('\0', first) - first);
 }
 
-const Time kNow = make_time(2026, 11, 22, 8, 0, 0, "now").value();
-const Window kMonth{kNow, kNow + std::chrono::days(30)};
+const Time kRecordedNow = make_time(2026, 11, 22, 8, 0, 0, "now").value();
+const Window kRecordedMonth{kRecordedNow, kRecordedNow + std::chrono::days(30)};
 
 }  // namespace
 
@@ -95,9 +95,9 @@ std::vector<NamedDer> recorded_crls() {
 
 std::vector<NamedDer> forged_certificates() {
     const forge::IntelHierarchy intel(forge::shared_intel_keys(),
-                                      forge::IntelValidity::around(kNow));
+                                      forge::IntelValidity::around(kRecordedNow));
     const forge::AmdHierarchy amd(forge::Product::turin, forge::shared_amd_keys(),
-                                  forge::AmdValidity::around(kNow));
+                                  forge::AmdValidity::around(kRecordedNow));
     return {{"Intel root", intel.root},
             {"PCK CA", intel.pck_ca},
             {"TCB signer", intel.tcb_signing},
@@ -107,15 +107,17 @@ std::vector<NamedDer> forged_certificates() {
 
 std::vector<NamedDer> forged_crls() {
     const forge::IntelHierarchy intel(forge::shared_intel_keys(),
-                                      forge::IntelValidity::around(kNow));
+                                      forge::IntelValidity::around(kRecordedNow));
     const forge::AmdHierarchy amd(forge::Product::turin, forge::shared_amd_keys(),
-                                  forge::AmdValidity::around(kNow));
-    forge::CrlSpec full = intel.pck_crl_spec(kMonth);
-    for (std::uint8_t i = 1; i < 40; ++i) full.revoked.push_back({{i, 0x80}, kNow, std::nullopt});
-    full.revoked.push_back({{}, kNow});  // serial number 0, with a reason
-    return {{"Intel root, empty", forge::issue(intel.root_crl_spec(kMonth), intel.root_issuer())},
+                                  forge::AmdValidity::around(kRecordedNow));
+    forge::CrlSpec full = intel.pck_crl_spec(kRecordedMonth);
+    for (std::uint8_t i = 1; i < 40; ++i)
+        full.revoked.push_back({{i, 0x80}, kRecordedNow, std::nullopt});
+    full.revoked.push_back({{}, kRecordedNow});  // serial number 0, with a reason
+    return {{"Intel root, empty",
+             forge::issue(intel.root_crl_spec(kRecordedMonth), intel.root_issuer())},
             {"PCK CA, 40 entries", forge::issue(full, intel.pck_issuer())},
-            {"ARK", amd.crl(kMonth, {{{0x03, 0x00, 0x01}, kNow}})}};
+            {"ARK", amd.crl(kRecordedMonth, {{{0x03, 0x00, 0x01}, kRecordedNow}})}};
 }
 
 }  // namespace attestd::test
