@@ -75,7 +75,8 @@ std::optional<Subject> connected_subject(const Server& server, const ExplainRequ
 // Without a connection it is not known which listener the process would use: the one by which it
 // would come farthest is taken.
 Result<Subject> unconnected_subject(const Agent& agent, const ExplainRequest& wanted) {
-    ATTESTD_TRY(Caller caller, facts_of_process(running_kernel(), wanted.pid, wanted.listener));
+    ATTESTD_TRY(Caller caller, facts_of_process(running_kernel(), wanted.pid, wanted.listener,
+                                                agent.policy->identity));
     if (!wanted.listener.empty()) return Subject{std::move(caller), "given"};
     std::optional<Caller> best;
     for (const ListenerConfig& listener : agent.policy->listeners) {

@@ -58,7 +58,8 @@ Result<std::vector<gid_t>> parse_groups(std::string_view status) {
     return out;
 }
 
-Result<Caller> facts_of_process(const Kernel& kernel, pid_t pid, std::string listener) {
+Result<Caller> facts_of_process(const Kernel& kernel, pid_t pid, std::string listener,
+                                const IdentityConfig& rules) {
     ATTESTD_TRY(Fd opened, kernel.open_proc(pid));
     ProcessFolder folder(kernel, std::move(opened));
     Caller out;
@@ -72,7 +73,7 @@ Result<Caller> facts_of_process(const Kernel& kernel, pid_t pid, std::string lis
     ATTESTD_TRY(const std::string stat_text, folder.read("stat"));
     ATTESTD_TRY(out.start_time, parse_start_time(stat_text));
     ATTESTD_TRY(const std::string cgroup_text, folder.read("cgroup"));
-    ATTESTD_TRY(out.cgroup, parse_cgroup(cgroup_text));
+    ATTESTD_TRY(out.cgroup, parse_cgroup(cgroup_text, rules.container_patterns));
     for (const std::string& trusted : out.cgroup.trusted_dirs) {
         ATTESTD_TRY(const uid_t owner, kernel.cgroup_owner(out.cgroup.hierarchy, trusted));
         if (owner == 0) continue;

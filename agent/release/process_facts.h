@@ -11,8 +11,8 @@ namespace attestd {
 /// Errc::peer_exited when there is no such process, the errors of its cgroup
 /// (Errc::cgroup_delegated among them), Errc::peer_changed when /proc says something else than is
 /// expected.
-[[nodiscard]] Result<Caller> facts_of_process(const Kernel& kernel, pid_t pid,
-                                              std::string listener);
+[[nodiscard]] Result<Caller> facts_of_process(const Kernel& kernel, pid_t pid, std::string listener,
+                                              const IdentityConfig& rules);
 
 /// The numbers in the line "Groups:" of /proc/PID/status. Errc::peer_changed.
 [[nodiscard]] Result<std::vector<gid_t>> parse_groups(std::string_view status);

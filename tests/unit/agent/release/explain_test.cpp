@@ -198,7 +198,7 @@ TEST_CASE("explain: a rule on the executable says no until somebody confirms it"
 }
 
 TEST_CASE("explain: facts of a process are those of /proc", "[agent][explain]") {
-    const auto facts = facts_of_process(running_kernel(), ::getpid(), "app");
+    const auto facts = facts_of_process(running_kernel(), ::getpid(), "app", {});
     if (!facts && facts.error().code == Errc::cgroup_malformed) {
         WARN("this machine's cgroups are not ones that are known: facts are not compared");
         return;
@@ -208,7 +208,7 @@ TEST_CASE("explain: facts of a process are those of /proc", "[agent][explain]") 
     CHECK(facts->socket == "app");
     CHECK(facts->start_time > 0);
     // A pid above every limit of the kernel's.
-    REQUIRE_ERRC(Errc::peer_exited, facts_of_process(running_kernel(), 0x7fffff00, "app"));
+    REQUIRE_ERRC(Errc::peer_exited, facts_of_process(running_kernel(), 0x7fffff00, "app", {}));
 }
 
 TEST_CASE("explain: groups are the numbers of their line and nothing else", "[agent][explain]") {
