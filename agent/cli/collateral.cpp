@@ -257,10 +257,11 @@ Outcome<int> run_collateral_bundle(const CollateralOptions& options) {
     return exit_status::done;
 }
 
-using Run = Outcome<int> (*)(const CollateralOptions&);
+using RunCollateral = Outcome<int> (*)(const CollateralOptions&);
 
 CLI::App* add_command(CLI::App& parent, const char* name, const char* help,
-                      const std::shared_ptr<CollateralOptions>& options, Action& chosen, Run run) {
+                      const std::shared_ptr<CollateralOptions>& options, Action& chosen,
+                      RunCollateral run) {
     CLI::App* const command = parent.add_subcommand(name, help);
     add_network_options(*command, options->network);
     command->add_option("--trust-anchor", options->trust_anchors,

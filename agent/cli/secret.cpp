@@ -132,9 +132,9 @@ Outcome<int> list(const SecretOptions& options) {
     return exit_status::done;
 }
 
-using Run = Outcome<int> (*)(const SecretOptions&);
+using RunSecret = Outcome<int> (*)(const SecretOptions&);
 
-CLI::App* add(CLI::App& parent, const char* name, const char* help, Action& chosen, Run run,
+CLI::App* add(CLI::App& parent, const char* name, const char* help, Action& chosen, RunSecret run,
               const std::shared_ptr<SecretOptions>& options) {
     CLI::App* const command = parent.add_subcommand(name, help);
     command->callback(

@@ -242,7 +242,7 @@ Outcome<int> run_recovery_key(const StoreOptions& options) {
     return exit_status::done;
 }
 
-using Run = Outcome<int> (*)(const StoreOptions&);
+using RunStore = Outcome<int> (*)(const StoreOptions&);
 
 }  // namespace
 
@@ -251,7 +251,7 @@ void add_store_command(CLI::App& app, Action& chosen) {
     CLI::App* const store = app.add_subcommand("store", "Manage the key slots of the sealed store");
     store->require_subcommand(1);
 
-    const auto add = [&](const char* name, const char* help, Run run) {
+    const auto add = [&](const char* name, const char* help, RunStore run) {
         CLI::App* const command = store->add_subcommand(name, help);
         command->callback(
             [options, run, &chosen] { chosen = [options, run] { return run(*options); }; });

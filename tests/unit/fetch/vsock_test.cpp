@@ -57,9 +57,10 @@ Result<Bytes> exchange_with(const Bytes& answer, bool leaves, std::size_t at_onc
 }
 
 Bytes framed(const Bytes& message) {
-    Bytes out{0, 0, static_cast<std::uint8_t>(message.size() >> 8),
-              static_cast<std::uint8_t>(message.size())};
-    out.insert(out.end(), message.begin(), message.end());
+    Bytes out(4 + message.size());
+    out[2] = static_cast<std::uint8_t>(message.size() >> 8);
+    out[3] = static_cast<std::uint8_t>(message.size());
+    std::copy(message.begin(), message.end(), out.begin() + 4);
     return out;
 }
 

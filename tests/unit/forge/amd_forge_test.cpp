@@ -10,11 +10,10 @@
 #include "tests/support/forge/report_forge.h"
 #include "tests/unit/forge/openssl_reader.h"
 
-namespace attestd {
-namespace {
-
+namespace attestd::amd_forge_test {
 using namespace attestd::forge;
 using namespace attestd::test;
+namespace {
 
 const Time kNow = make_time(2026, 11, 22, 8, 0, 0, "now").value();
 
@@ -152,4 +151,4 @@ TEST_CASE("report forge: a certificate table has its header, contents and paddin
 }
 
 }  // namespace
-}  // namespace attestd
+}  // namespace attestd::amd_forge_test

@@ -10,10 +10,9 @@
 #include "tests/unit/forge/openssl_reader.h"
 
 namespace attestd::intel_forge_test {
-namespace {
-
 using namespace attestd::forge;
 using namespace attestd::test;
+namespace {
 
 const Time kNow = make_time(2026, 11, 22, 8, 0, 0, "now").value();
 
