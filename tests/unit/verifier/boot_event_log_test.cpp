@@ -277,7 +277,8 @@ TEST_CASE("event log: missing is undecided where it is pinned, malformed is refu
     CHECK(outcome(missing) == "accepted");
     Setting malformed = pinned(setting());
     malformed.expected.event_log.resize(100);
-    CHECK(outcome(malformed) == "refused: tdx.event-log.malformed");
+    CHECK(outcome(malformed) ==
+          fmt::format("refused: tdx.{}", errc_name(Errc::event_log_malformed)));
     malformed.expected.event_log = raw_text("no log");
     CHECK(outcome(malformed) == "refused: tdx.event-log.malformed");
 }
