@@ -219,6 +219,36 @@ Result<std::map<std::string, Sha256>> replay_sha256(const EventLog& log) {
     });
 }
 
+namespace {
+
+bool same_measurement(const BootEvent& a, const BootEvent& b) {
+    const auto same = [](const EventDigest& x, const EventDigest& y) {
+        return x.algorithm == y.algorithm && equal(x.value, y.value);
+    };
+    return a.reg == b.reg &&
+           std::equal(a.digests.begin(), a.digests.end(), b.digests.begin(), b.digests.end(), same);
+}
+
+// Which events of `one` are those of `other`, measured last of all in their registers; all or none.
+std::vector<std::size_t> events_held_twice(const EventLog& one, const EventLog& other) {
+    const auto is_touched = [&](std::uint32_t reg) {
+        return std::any_of(other.events.begin(), other.events.end(),
+                           [reg](const BootEvent& e) { return e.reg == reg; });
+    };
+    std::vector<std::size_t> last;
+    for (std::size_t i = 0; i < one.events.size(); ++i) {
+        if (is_touched(one.events[i].reg) && one.events[i].type != kEvNoAction) last.push_back(i);
+    }
+    if (last.size() < other.events.size()) return {};
+    last.erase(last.begin(), last.end() - static_cast<std::ptrdiff_t>(other.events.size()));
+    for (std::size_t i = 0; i < last.size(); ++i) {
+        if (!same_measurement(one.events[last[i]], other.events[i])) return {};
+    }
+    return last;
+}
+
+}  // namespace
+
 Result<Bytes> merge_event_logs(ByteView first, ByteView second) {
     ATTESTD_TRY(const EventLog one, parse_event_log(first));
     Bytes out = to_bytes(first.first(one.bytes_used));
@@ -227,6 +257,14 @@ Result<Bytes> merge_event_logs(ByteView first, ByteView second) {
     if (one.algorithms != other.algorithms)
         return fail(Errc::bad_value, "event logs: their digests are of different algorithms");
     if (other.events.empty()) return out;
+    const auto twice = events_held_twice(one, other);
+    for (auto it = twice.rbegin(); it != twice.rend(); ++it) {
+        const auto at = [&](std::size_t i) {
+            return i < one.events.size() ? one.events[i].offset : one.bytes_used;
+        };
+        out.erase(out.begin() + static_cast<std::ptrdiff_t>(at(*it)),
+                  out.begin() + static_cast<std::ptrdiff_t>(at(*it + 1)));
+    }
     const std::size_t begin = other.events.front().offset;
     const ByteView records = second.subspan(begin, other.bytes_used - begin);
     out.insert(out.end(), records.begin(), records.end());

@@ -68,7 +68,9 @@ struct EventLog {
 [[nodiscard]] Result<std::map<std::string, Sha256>> replay_sha256(const EventLog& log);
 
 /// One log that holds the events of `first` and then those of `second`, without padding: a boot log
-/// and what was measured after boot. `second` may be empty. Errors of parse_event_log(), and
+/// and what was measured after boot. `second` may be empty. Where the first holds the second's
+/// digests already, as the last of their registers, they are taken from the second alone: it says
+/// what they stand for. Errors of parse_event_log(), and
 /// Errc::bad_value when their digests are of different algorithms.
 [[nodiscard]] Result<Bytes> merge_event_logs(ByteView first, ByteView second);
 

@@ -28,6 +28,9 @@ class EventRig(devices_test.DeviceRig):
         super().__init__("tdx", "configfs_tsm")
         self.event_log = event_log
 
+    def machine_command(self):
+        return [*super().machine_command(), "--fixed-log"]  # as real firmware's
+
     def config(self):
         config = super().config()
         config["workloads"]["app"]["events"] = True

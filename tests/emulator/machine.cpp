@@ -83,6 +83,7 @@ Result<Bytes> load_or_create_chip_secret(const Fd& dir) {
     if (RAND_bytes(secret.data(), static_cast<int>(secret.size())) != 1) {
         return fail_crypto("random bytes");
     }
+    secret[0] = 0;  // it lies beside certificates, and must not look like one
     ATTESTD_CHECK(replace_file(dir, kChipSecretFile, secret, kSecretFileMode));
     return secret;
 }

@@ -60,7 +60,8 @@ Result<Time> parse_unix_time(std::string_view text) {
 
 std::string devsim_usage() {
     return "usage: attestd-devsim --dir DIR --tee tdx|snp [--product milan|genoa|turin]\n"
-           "                      [--socket PATH] [--mount DIR] [--vsock PORT] [--debug-mode]\n"
+           "                      [--socket PATH] [--mount DIR] [--vsock PORT] [--debug-mode] "
+           "[--fixed-log]\n"
            "                      [--now @UNIX]\n";
 }
 
@@ -69,6 +70,10 @@ Result<Options> parse_devsim_options(const std::vector<std::string>& args) {
     options.now = system_now();
     bool has_tee = false;
     for (std::size_t i = 0; i < args.size(); ++i) {
+        if (args[i] == "--fixed-log") {
+            options.fixed_log = true;
+            continue;
+        }
         if (args[i] == "--debug-mode") {
             options.debug = true;
             continue;

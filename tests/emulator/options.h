@@ -27,6 +27,8 @@ struct Options {
     std::string mount;        ///< where the kernel's interfaces are emulated; empty: nowhere
     std::uint32_t vsock = 0;  ///< port of the quote service; 0: none
     bool debug = false;
+    /// The log is firmware's alone: it does not grow when a register is extended after boot.
+    bool fixed_log = false;
     Time now;
 };
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kDebugAttribute = 1;
 constexpr unsigned kTdxFileMode = 0644;
+constexpr std::uint32_t kEvEventTag = 6;
 constexpr std::size_t kLogAreaLen = 65536;
 constexpr std::string_view kCommandLine =
     "kernel_cmdline: /vmlinuz root=/dev/vda1 ro console=ttyS0";
@@ -66,6 +67,7 @@ Result<std::unique_ptr<Machine>> TdxMachine::create(const Options& options, cons
     std::unique_ptr<TdxMachine> made(new TdxMachine(std::move(intel), machine));
     made->collateral_ = to_bytes(as_bytes(collateral));
     made->set_debug(options.debug);
+    made->has_fixed_log_ = options.fixed_log;
     return made;
 }
 
@@ -102,8 +104,10 @@ Bytes TdxMachine::boot_log() const { return forge::event_log(events_, kLogAreaLe
 
 Result<void> TdxMachine::extend(std::size_t rtmr, const ByteArray<48>& digest) {
     ByteArray<48>& value = body_.rtmr.at(rtmr);
-    // Firmware's log holds what firmware and boot loader measured: nobody adds to it here.
     value = sha384({ByteView(value), ByteView(digest)});
+    if (has_fixed_log_) return {};
+    events_.push_back({static_cast<std::uint32_t>(rtmr + 1), kEvEventTag,
+                       to_bytes(as_bytes("extended through sysfs")), digest});
     return {};
 }
 

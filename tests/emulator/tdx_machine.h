@@ -38,6 +38,7 @@ class TdxMachine final : public Machine {
     forge::TdBody body_;
     Bytes pck_;  ///< for the present TCB
     std::vector<forge::LogEvent> events_;
+    bool has_fixed_log_ = false;
     Bytes collateral_;
 };
 

@@ -113,6 +113,32 @@ TEST_CASE("event logs: events of the second follow those of the first, without i
     CHECK_FALSE(merge_event_logs(area, ByteView(later).first(60)));
 }
 
+TEST_CASE("event logs: what the first measured last and the second explains counts once",
+          "[quote][event-log]") {
+    const RuntimeEvent one{"attestd", "config", "00"}, two{"workload/app", "start", ""};
+    auto grown = forge::boot_events("console=hvc0");
+    for (const RuntimeEvent& event : {one, two})
+        grown.push_back({4, 6, to_bytes(as_bytes("unexplained")), runtime_event_digest(event)});
+    const auto merged_with = [&](const std::vector<RuntimeEvent>& events) {
+        const auto merged =
+            merge_event_logs(forge::event_log(grown, 65536), write_runtime_log(events));
+        REQUIRE_OK(merged);
+        return *merged;
+    };
+    const auto rtmr3_of = [](const Bytes& log) {
+        return replay_sha384(parse_event_log(log).value()).value().at("rtmr3");
+    };
+    const Bytes once = merged_with({one, two});
+    CHECK(rtmr3_of(once) == forge::replay(grown)[3]);
+    const auto log = parse_event_log(once);
+    REQUIRE_OK(log);
+    CHECK(log->events.size() == grown.size());
+    CHECK(boot_facts(*log, kAlgSha384).runtime_events == std::vector<RuntimeEvent>{one, two});
+    // In another order, or with more than the first holds, nothing is taken for the same.
+    CHECK(rtmr3_of(merged_with({two, one})) != forge::replay(grown)[3]);
+    CHECK(parse_event_log(merged_with({one, two, one})).value().events.size() == grown.size() + 3);
+}
+
 TEST_CASE("run-time events: no two have the same bytes, and nothing else is taken for one",
           "[quote][event-log]") {
     const RuntimeEvent event{"workload/db", "started", "a b"};
