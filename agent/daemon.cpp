@@ -150,6 +150,15 @@ Result<void> check_identity(const IdentityConfig& rules) {
     return {};
 }
 
+// However the loop ends, no thread of the pool works on what is about to go.
+struct JoinedAtEnd {
+    asio::thread_pool& pool;
+    ~JoinedAtEnd() {
+        pool.stop();
+        pool.join();
+    }
+};
+
 }  // namespace
 
 Result<void> check_config(const Config& config) {
@@ -166,15 +175,17 @@ Result<void> run_daemon(const std::filesystem::path& config_file, Config config)
     RuntimeEvents events(host_system(), config.state_dir / "events.jsonl", running_boot_id());
     GuestLogPlatform platform(*hardware, host_system(), events);
     const ServiceManager manager;
+    // Coroutines that the loop still holds at its end hold strands of the pool: it goes last.
+    asio::thread_pool pool(kNumThreads);
     // One thread runs all of it: Asio need not lock.
     Io io(BOOST_ASIO_CONCURRENCY_HINT_1);
-    asio::thread_pool pool(kNumThreads);
     const Strand platform_strand(pool.get_executor());
     const Strand store_strand(pool.get_executor());
     const Strand network_strand(pool.get_executor());
     ATTESTD_TRY(const auto agent, Agent::make(io, platform_strand, store_strand, network_strand,
                                               platform, events, config_file, std::move(config)));
     Daemon daemon(io, *agent, manager);
+    const JoinedAtEnd joined{pool};
     ATTESTD_CHECK(daemon.listen());
     note_life(*agent->audit, "start", *agent->policy);
     log_event(LogLevel::info, "daemon.started",

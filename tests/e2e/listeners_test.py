@@ -62,8 +62,10 @@ def test_listener_from_systemd():
             config = r.config()
             config["listeners"][0]["path"] = str(r.socket("other"))
             r.write_config(config)
+            # Whatever is used after it was freed holds this then, and no lock is taken in vain.
             refused = subprocess.run([*passing("nobody"), r.program("attestd"), "--config", r.config_file],
-                                     stdin=unknown.fileno(), capture_output=True, text=True, timeout=60)
+                                     stdin=unknown.fileno(), capture_output=True, text=True, timeout=60,
+                                     env={**os.environ, "MALLOC_PERTURB_": "34"})
         r.write_config()
         assert refused.returncode == 1 and 'no listener has that name' in refused.stdout + refused.stderr, refused
         with open(r.new_log("attestd"), "xb") as out:
