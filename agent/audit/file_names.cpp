@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <string>
 
 namespace attestd {
@@ -21,6 +22,18 @@ bool are_digits(std::string_view text) {
 std::filesystem::path set_aside_path(const std::filesystem::path& path, std::uint64_t next_seq) {
     std::filesystem::path out = path;
     out += fmt::format("{}{:0{}}", kSetAside, next_seq, kNumDigits);
+    return out;
+}
+
+std::optional<std::uint64_t> number_after(const std::filesystem::path& set_aside) {
+    const std::string name = set_aside.filename().string();
+    const auto at = name.rfind(kSetAside);
+    if (at == std::string::npos) return std::nullopt;
+    const std::string_view digits = std::string_view(name).substr(at + kSetAside.size());
+    std::uint64_t out = 0;
+    if (!are_digits(digits) ||
+        std::from_chars(digits.data(), digits.data() + digits.size(), out).ec != std::errc{})
+        return std::nullopt;
     return out;
 }
 

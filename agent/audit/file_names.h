@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 namespace attestd {
@@ -11,6 +12,10 @@ namespace attestd {
 /// order of their records.
 [[nodiscard]] std::filesystem::path set_aside_path(const std::filesystem::path& path,
                                                    std::uint64_t next_seq);
+
+/// The number that set_aside_path() gave a file: its last record is the one before. nullopt for
+/// other names.
+[[nodiscard]] std::optional<std::uint64_t> number_after(const std::filesystem::path& set_aside);
 
 /// All files that were set aside from `path`, oldest first.
 [[nodiscard]] std::vector<std::filesystem::path> files_set_aside(const std::filesystem::path& path);

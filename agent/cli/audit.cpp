@@ -55,6 +55,19 @@ Outcome<void> verify_next(const std::string& file, const Sha256* wanted, AuditTo
     return {};
 }
 
+// The name of a file that was set aside says where it ended.
+Outcome<void> check_ends_as_named(const std::filesystem::path& file, const AuditTotals& totals) {
+    const auto next_seq = number_after(file);
+    if (!next_seq || totals.end.seq == *next_seq) return {};
+    const std::string last = totals.num_records == 0 ? "none" : fmt::to_string(totals.end.seq - 1);
+    const Error other_end{
+        Errc::audit_failed,
+        fmt::format("its last record is {}, and by its name {}: {}", last, *next_seq - 1,
+                    totals.end.seq < *next_seq ? "records were cut off at its end"
+                                               : "it holds what belongs to another file")};
+    return tl::make_unexpected(refused_audit(file.string(), other_end));
+}
+
 std::string describe_audit(const std::string& file, const AuditTotals& totals,
                            std::size_t num_earlier) {
     if (totals.num_records == 0) return printable(file) + ": holds no record\n";
@@ -80,8 +93,10 @@ Outcome<int> verify_audit(const AuditOptions& options) {
     }
     const auto earlier = files_set_aside(options.file);
     AuditTotals totals;
-    for (const auto& file : earlier)
+    for (const auto& file : earlier) {
         ATTESTD_CHECK(verify_next(file.string(), wanted ? &*wanted : nullptr, totals));
+        ATTESTD_CHECK(check_ends_as_named(file, totals));
+    }
     ATTESTD_CHECK(verify_next(options.file, wanted ? &*wanted : nullptr, totals));
     if (wanted && !totals.holds_wanted) {
         const Error missing{Errc::audit_failed, "no record has the SHA-256 " + options.holds +

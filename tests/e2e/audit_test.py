@@ -110,7 +110,7 @@ def test_tampering():
         assert verify(r).returncode == 0
         old.write_bytes(after)
         new.write_bytes(whole)
-        assert "does not continue" in refused(r)
+        assert "belongs to another file" in refused(r)
         old.write_bytes(whole)
         new.unlink()
         assert "does not continue" in refused(r)
@@ -118,7 +118,8 @@ def test_tampering():
 
 def test_cut_off():
     """records that were cut off at the end are found by the digest of one of them, kept elsewhere"""
-    with written() as r:
+    with written({"max_size": 1 << 24}) as r:
+        assert files(r) == [r.audit], files(r)
         head = re.search(rb"the last record's SHA-256 is ([0-9a-f]{64})", verify(r).stdout).group(1).decode()
         assert verify(r, "--holds", head).returncode == 0
         lines = r.audit.read_bytes().splitlines(keepends=True)
@@ -126,6 +127,18 @@ def test_cut_off():
         assert verify(r).returncode == 0  # by itself, a shorter log is a whole one
         assert "cut off" in refused(r, "--holds", head)
         assert verify(r, "--holds", "no digest").returncode == 2
+
+
+def test_cut_off_before_a_new_file():
+    """a file that was set aside says in its name where it ended, though no record follows yet"""
+    with written() as r:
+        old = files(r)[-2]
+        r.audit.write_bytes(b"")  # as it is right after an older one was set aside
+        assert verify(r).returncode == 0
+        old.write_bytes(b"".join(old.read_bytes().splitlines(keepends=True)[:-1]))
+        assert "cut off at its end" in refused(r)
+        old.write_bytes(b"")
+        assert "cut off at its end" in refused(r)
 
 
 def test_kept():
