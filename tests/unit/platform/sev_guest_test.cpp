@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using Block = ScriptedSystem::Block;
 
-const std::string kDevice = "/dev/sev-guest";
+const std::string kSevDevice = "/dev/sev-guest";
 const std::string kVmpl = "/sys/devices/system/cpu/sev/vmpl";
 constexpr std::uint32_t kKeyCommand = 0xc0205301, kReportCommand = 0xc0205302;
 
@@ -50,12 +50,12 @@ struct Device {
     std::uint32_t vmpl = 99;
 
     void opens() {
-        system.on_open(kDevice);
-        system.add({"stat", kDevice});
+        system.on_open(kSevDevice);
+        system.add({"stat", kSevDevice});
     }
     void no_vmpl() { system.on_open(kVmpl, ENOENT); }
     void ioctl(int error, Answer answer, std::chrono::milliseconds takes = 0ms) {
-        ScriptedSystem::Step step{"ioctl", kDevice, error};
+        ScriptedSystem::Step step{"ioctl", kSevDevice, error};
         step.takes = takes;
         step.on_ioctl = [this, error, answer](std::uint32_t command, Block block) {
             CHECK(command == kReportCommand);
@@ -239,7 +239,7 @@ TEST_CASE("sev-guest: each failed call has its own end", "[platform][sev_guest]"
     }
     REQUIRE_ERRC(*row.want, evidence);
     CHECK_THAT(evidence.error().detail, ContainsSubstring(row.says));
-    CHECK_THAT(evidence.error().detail, ContainsSubstring(kDevice));
+    CHECK_THAT(evidence.error().detail, ContainsSubstring(kSevDevice));
 }
 
 TEST_CASE("sev-guest: a device that is dead is never asked again", "[platform][sev_guest]") {
@@ -299,7 +299,7 @@ TEST_CASE("sev-guest: opening the device: each errno has its own end", "[platfor
     }));
     Device device;
     device.no_vmpl();
-    device.system.on_open(kDevice, row.error);
+    device.system.on_open(kSevDevice, row.error);
     const auto evidence = device.collect();
     REQUIRE_ERRC(row.want, evidence);
     CHECK_THAT(evidence.error().detail, ContainsSubstring(row.says));
@@ -309,8 +309,8 @@ TEST_CASE("sev-guest: opening the device: each errno has its own end", "[platfor
 TEST_CASE("sev-guest: a file in the device's place is not one", "[platform][sev_guest]") {
     Device device;
     device.no_vmpl();
-    device.system.on_open(kDevice);
-    ScriptedSystem::Step stat{"stat", kDevice};
+    device.system.on_open(kSevDevice);
+    ScriptedSystem::Step stat{"stat", kSevDevice};
     stat.node = {false, false, 0};
     device.system.add(std::move(stat));
     REQUIRE_ERRC(Errc::platform_failed, device.collect());
@@ -343,7 +343,7 @@ TEST_CASE("sev-guest: a derived key is asked for with its fields, and read",
           "[platform][sev_guest]") {
     Device device;
     device.opens();
-    ScriptedSystem::Step step{"ioctl", kDevice};
+    ScriptedSystem::Step step{"ioctl", kSevDevice};
     step.on_ioctl = [](std::uint32_t command, Block block) {
         CHECK(command == kKeyCommand);
         const Block request = memory_at(block, 0x08, 32);
@@ -376,7 +376,7 @@ TEST_CASE("sev-guest: a key of zeros, and one that the firmware refused, are non
         {{0, 0, "all zero"}, {0x16, 0, "invalid parameter"}, {0x16, 1, "invalid parameter"}}));
     Device device;
     device.opens();
-    ScriptedSystem::Step step{"ioctl", kDevice};
+    ScriptedSystem::Step step{"ioctl", kSevDevice};
     step.on_ioctl = [&](std::uint32_t, Block block) { answer_key(block, row.status, row.fill); };
     device.system.add(std::move(step));
     const auto key = device.platform.derive_key({}, device.system.now() + 30s);

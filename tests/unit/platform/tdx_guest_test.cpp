@@ -14,16 +14,16 @@
 namespace attestd::test {
 namespace {
 
-const std::string kDevice = "/dev/tdx_guest";
+const std::string kTdxDevice = "/dev/tdx_guest";
 const std::string kRtmr3 = "/sys/devices/virtual/misc/tdx_guest/measurements/rtmr3:sha384";
 
 void opens(ScriptedSystem& system) {
-    system.on_open(kDevice);
-    system.add({"stat", kDevice});
+    system.on_open(kTdxDevice);
+    system.add({"stat", kTdxDevice});
 }
 
 void answers(ScriptedSystem& system, const Bytes& report, int error = 0) {
-    ScriptedSystem::Step step{"ioctl", kDevice, error};
+    ScriptedSystem::Step step{"ioctl", kTdxDevice, error};
     step.on_ioctl = [report](std::uint32_t command, ScriptedSystem::Block block) {
         CHECK(command == 0xc4405401);
         REQUIRE(block.size() == 1088);
@@ -68,7 +68,7 @@ TEST_CASE("tdx-guest: each failure of the device has its own end", "[platform][t
     INFO(row.name);
     ScriptedSystem system;
     if (row.open != 0) {
-        system.on_open(kDevice, row.open);
+        system.on_open(kTdxDevice, row.open);
     } else {
         opens(system);
         answers(system, row.report(), row.ioctl);
@@ -173,7 +173,7 @@ TEST_CASE("tdx-guest: what the quote service does is not taken for more than it 
 
 TEST_CASE("tdx-guest: without a TDREPORT the quote service is not asked", "[platform][tdx_guest]") {
     ScriptedSystem system;
-    system.on_open(kDevice, ENOENT);
+    system.on_open(kTdxDevice, ENOENT);
     TdxGuest platform(system, [](ByteView, Deadline) -> Result<Bytes> {
         FAIL("nothing was to be sent");
         return Bytes{};

@@ -321,16 +321,16 @@ TEST_CASE("endorsements: each damaged member of a collateral file is refused by 
     INFO(row.key << " = " << (row.value == nullptr ? "(none)" : row.value));
     const IntelCase c;
     Setting setting = c.setting();
-    auto json = nlohmann::json::parse(forge::to_json(c.signed_collateral()));
+    auto document = nlohmann::json::parse(forge::to_json(c.signed_collateral()));
     if (row.value != nullptr)
-        json[row.key] = row.value;
+        document[row.key] = row.value;
     else
-        json[row.key] = nullptr;
-    setting.endorsements = {text(json.dump())};
+        document[row.key] = nullptr;
+    setting.endorsements = {text(document.dump())};
     CHECK(outcome(setting) == row.want);
     if (row.value == nullptr) {
-        json.erase(row.key);
-        setting.endorsements = {text(json.dump())};
+        document.erase(row.key);
+        setting.endorsements = {text(document.dump())};
         CHECK(outcome(setting) == row.want);
     }
 }
