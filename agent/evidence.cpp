@@ -1,8 +1,5 @@
 #include "agent/evidence.h"
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
-
 #include "quote/base/digest.h"
 #include "quote/base/encoding.h"
 #include "quote/base/json.h"
@@ -54,20 +51,6 @@ Result<EvidenceRequest> parse_evidence_request(ByteView body) {
     }
     ATTESTD_CHECK(in.finish());
     return out;
-}
-
-std::string evidence_json(const Evidence& evidence, const ReportData& report_data,
-                          std::string_view workload_id) {
-    nlohmann::ordered_json out;
-    out["tee"] = tee_name(evidence.tee);
-    out["interface"] = evidence.interface;
-    out["workload"] = workload_id;
-    out["report_data"] = to_hex(report_data);
-    out["quote"] = to_base64(evidence.quote);
-    out["endorsements"] = nlohmann::ordered_json::array();
-    for (const Bytes& one : evidence.endorsements) out["endorsements"].push_back(to_base64(one));
-    if (!evidence.event_log.empty()) out["event_log"] = to_base64(evidence.event_log);
-    return out.dump();
 }
 
 }  // namespace attestd

@@ -1,4 +1,4 @@
-// Evidence for a workload: what is put into the report data for it, and how it is handed out.
+// Evidence for a workload: how it asks, and what is put into the report data for it.
 #pragma once
 
 #include <string>
@@ -20,9 +20,5 @@ struct EvidenceRequest {
 
 /// Errc::bad_request and the JSON errors.
 [[nodiscard]] Result<EvidenceRequest> parse_evidence_request(ByteView body);
-
-/// The answer: evidence and the report data that was used.
-[[nodiscard]] std::string evidence_json(const Evidence& evidence, const ReportData& report_data,
-                                        std::string_view workload_id);
 
 }  // namespace attestd

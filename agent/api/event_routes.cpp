@@ -51,9 +51,7 @@ Task<Response> Routes::post_event(Connection& connection, const Request& request
         deny(agent_, asker, kPostEvent, "", error);
         return event_refusal(error.code);
     };
-    if (const auto file = co_await reinspect_peer(agent_.policy, asker.peer); !file)
-        co_return refuse(file.error());
-    if (const auto same = asker.peer.recheck(agent_.policy->identity); !same)
+    if (const auto same = co_await check_peer_again(agent_.policy, asker.peer); !same)
         co_return refuse(same.error());
     // The event is in the name of the first workload that the caller is and that may have any.
     const PolicyPtr policy = agent_.policy;
@@ -96,9 +94,7 @@ Task<Response> Routes::get_events(Connection& connection) {
         deny(agent_, asker, kGetEvents, "", error);
         return event_refusal(error.code);
     };
-    if (const auto file = co_await reinspect_peer(agent_.policy, asker.peer); !file)
-        co_return refuse(file.error());
-    if (const auto same = asker.peer.recheck(agent_.policy->identity); !same)
+    if (const auto same = co_await check_peer_again(agent_.policy, asker.peer); !same)
         co_return refuse(same.error());
     if (match_workloads(*agent_.policy, asker.peer.caller()).empty()) {
         const Error nobody{Errc::caller_unknown, "no workload matches"};

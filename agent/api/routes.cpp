@@ -8,6 +8,7 @@
 #include "agent/api/status.h"
 #include "agent/caller/inspection.h"
 #include "agent/evidence.h"
+#include "agent/platform/evidence_json.h"
 #include "quote/base/encoding.h"
 
 namespace attestd {
@@ -224,9 +225,7 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
         deny(agent_, asker, kPost, "", error);
         return refusal(error.code);
     };
-    if (const auto file = co_await reinspect_peer(agent_.policy, asker.peer); !file)
-        co_return refuse(file.error());
-    if (const auto same = asker.peer.recheck(agent_.policy->identity); !same)
+    if (const auto same = co_await check_peer_again(agent_.policy, asker.peer); !same)
         co_return refuse(same.error());
     // The first workload that the caller is speaks; `workload` in the answer says which.
     const PolicyPtr policy = agent_.policy;
@@ -258,9 +257,7 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
     const auto evidence = co_await agent_.session.collect(workload.id, report_data);
     if (!evidence) co_return refuse(evidence.error());
     // That took its time: the caller must still be there, under the same policy.
-    if (const auto file = co_await reinspect_peer(agent_.policy, asker.peer); !file)
-        co_return refuse(file.error());
-    if (const auto same = asker.peer.recheck(agent_.policy->identity); !same)
+    if (const auto same = co_await check_peer_again(agent_.policy, asker.peer); !same)
         co_return refuse(same.error());
     if (agent_.policy != policy) co_return refusal(Errc::grant_expired);
 
@@ -276,7 +273,7 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
     const auto recorded = co_await agent_.audit->record(event, asker.audit_text);
     if (!recorded) co_return refusal(recorded.error().code);
     ++agent_.metrics.evidence;
-    co_return json_response(evidence_json(*evidence, report_data, workload.id));
+    co_return json_response(to_json(EvidenceDocument{*evidence, workload.id, report_data}));
 }
 
 Response Routes::post_token() const {

@@ -81,6 +81,12 @@ Task<Result<void>> reinspect_peer(std::shared_ptr<const Config> policy, const Pe
     co_return check_same_process(peer.caller().inspected->facts, *facts);
 }
 
+Task<Result<void>> check_peer_again(std::shared_ptr<const Config> policy, const Peer& peer) {
+    auto same_file = co_await reinspect_peer(policy, peer);
+    if (!same_file) co_return same_file;
+    co_return peer.recheck(policy->identity);
+}
+
 Error explained(Error error, const Caller& caller) {
     if (error.code != Errc::secret_unavailable || !caller.inspected) return error;
     const auto why = inspect::digest_state_name(caller.inspected->facts.digest_state);

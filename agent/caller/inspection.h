@@ -24,6 +24,10 @@ namespace attestd {
 [[nodiscard]] Task<Result<void>> reinspect_peer(std::shared_ptr<const Config> policy,
                                                 const Peer& peer);
 
+/// Before an answer leaves: reinspect_peer(), then Peer::recheck(); errors of both.
+[[nodiscard]] Task<Result<void>> check_peer_again(std::shared_ptr<const Config> policy,
+                                                  const Peer& peer);
+
 /// Why a caller that no rule matched may have been refused, for the auditor: its executable gave
 /// no digest.
 [[nodiscard]] Error explained(Error error, const Caller& caller);

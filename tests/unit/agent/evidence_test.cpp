@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/platform/evidence_json.h"
 #include "agent/session.h"
 #include "quote/base/digest.h"
 #include "quote/base/encoding.h"
@@ -51,11 +52,19 @@ TEST_CASE("evidence request: hex or base64 of at most 64 bytes, and nothing else
 
 TEST_CASE("evidence answer: what the hardware gave, and what it was asked", "[agent][evidence]") {
     Evidence evidence{Tee::snp, Bytes{1, 2}, {Bytes{3}}, {}, "external"};
-    const auto json = nlohmann::json::parse(evidence_json(evidence, ReportData{}, "app"));
+    const auto parsed = [&] {
+        return nlohmann::json::parse(to_json(EvidenceDocument{evidence, "app", ReportData{}}));
+    };
+    const auto json = parsed();
     CHECK(json.at("tee") == "snp");
     CHECK(json.at("workload") == "app");
     CHECK(json.at("quote") == "AQI=");
     CHECK(json.at("endorsements") == nlohmann::json{"Aw=="});
     CHECK(json.at("report_data") == std::string(128, '0'));
     CHECK_FALSE(json.contains("event_log"));
+    CHECK_FALSE(json.contains("service_manifest"));
+    evidence.event_log = {4};
+    evidence.service_manifest = {5};
+    CHECK(parsed().at("event_log") == "BA==");
+    CHECK(parsed().at("service_manifest") == "BQ==");
 }
