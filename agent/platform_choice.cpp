@@ -54,6 +54,8 @@ Result<std::unique_ptr<Platform>> make_platform(const PlatformConfig& config,
                                        {{"removed", std::to_string(num_left)},
                                         {"why", "an earlier attestd was killed during a request"}});
                          }};
+    if (const auto& service = config.service)
+        options.service = TsmService{service->provider, service->guid, service->manifest_version};
     if (interface == GuestInterface::tdx_guest)
         options.quote_exchange = exchange_for(config, fetch_socket);
     return make_guest_platform(host_system(), interface, options);

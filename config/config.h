@@ -30,12 +30,22 @@ struct LoadedFile {
 
 enum class PlatformType : std::uint8_t { automatic, configfs_tsm, sev_guest, tdx_guest, external };
 
+/// Evidence made by a service at a higher privilege (an SVSM) in the guest's place.
+struct TsmServiceConfig {
+    std::string provider;          ///< "svsm"
+    std::string guid;              ///< in lower case; empty: all services
+    std::string manifest_version;  ///< decimal; empty: the service's default
+
+    friend bool operator==(const TsmServiceConfig&, const TsmServiceConfig&) = default;
+};
+
 struct PlatformConfig {
     PlatformType type = PlatformType::automatic;
     std::filesystem::path socket;       ///< of an external one
     std::optional<std::uint32_t> vmpl;  ///< of SNP reports, 0 to 3; not given: the guest's own
     /// "vsock://CID:PORT" of a TDX guest's host; empty: what /etc/tdx-attest.conf says.
     std::string quote_service;
+    std::optional<TsmServiceConfig> service;  ///< of `configfs_tsm`
 
     friend bool operator==(const PlatformConfig&, const PlatformConfig&) = default;
 };

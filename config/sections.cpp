@@ -196,6 +196,42 @@ Result<std::optional<std::uint32_t>> level_or_none(JsonObject& members, std::str
     ATTESTD_TRY(const std::int64_t level, value->integer(0, kMaxVmpl));
     return static_cast<std::uint32_t>(level);
 }
+bool is_guid(std::string_view text) noexcept {
+    constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+    return std::equal(text.begin(), text.end(), kForm.begin(), kForm.end(), [](char c, char form) {
+        const bool is_hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+        return form == 'x' ? is_hex : c == form;
+    });
+}
+
+Result<TsmServiceConfig> load_tsm_service(const JsonValue& value) {
+    TsmServiceConfig out;
+    ATTESTD_TRY(JsonObject in, value.object());
+    ATTESTD_TRY(const JsonValue provider, in.required("provider"));
+    ATTESTD_TRY(out.provider, provider.text());
+    if (out.provider != "svsm")
+        return provider.fail_here(Errc::bad_value, "\"svsm\" is the one service provider there is");
+    if (const auto guid = in.optional("guid")) {
+        ATTESTD_TRY(out.guid, guid->text());
+        if (!is_guid(out.guid)) {
+            return guid->fail_here(Errc::bad_value,
+                                   "a GUID in lower case is expected, as in "
+                                   "\"c476f1eb-0123-45a5-9641-b4e7dde5bfe3\" (the vTPM's)");
+        }
+    }
+    if (const auto version = in.optional("manifest_version")) {
+        constexpr std::int64_t kMaxVersion = 0xffffffff;
+        ATTESTD_TRY(const std::int64_t number, version->integer(0, kMaxVersion));
+        out.manifest_version = std::to_string(number);
+        if (out.guid.empty()) {
+            return version->fail_here(Errc::bad_value,
+                                      "goes with \"guid\": each service has versions of its own");
+        }
+    }
+    ATTESTD_CHECK(in.finish());
+    return out;
+}
+
 
 // A path that two patterns match would be a container of one runtime or of the other.
 Result<std::vector<ContainerPattern>> load_container_patterns(const JsonValue& value) {
@@ -238,6 +274,9 @@ Result<PlatformConfig> load_platform(const MaybeValue& value) {
         ATTESTD_TRY(platform.socket, path_of(socket));
     }
     if (*named == PlatformType::configfs_tsm) {
+        if (const auto service = members.optional("service")) {
+            ATTESTD_TRY(platform.service, load_tsm_service(*service));
+        }
         ATTESTD_TRY(platform.vmpl, level_or_none(members, "privlevel"));
     }
     if (*named == PlatformType::sev_guest) {

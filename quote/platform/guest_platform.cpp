@@ -1,6 +1,5 @@
 #include "quote/platform/guest_platform.h"
 
-#include "quote/platform/configfs_tsm.h"
 #include "quote/platform/deadline_platform.h"
 #include "quote/platform/sev_guest.h"
 #include "quote/platform/tdx_guest.h"
@@ -11,6 +10,7 @@ namespace {
 std::unique_ptr<Platform> make_configfs(System& system, const GuestOptions& options) {
     ConfigfsTsmOptions own;
     own.privlevel = options.vmpl;
+    own.service = options.service;
     own.prefix = options.entry_prefix;
     auto platform = std::make_unique<ConfigfsTsm>(system, std::move(own));
     if (options.on_leftovers) {

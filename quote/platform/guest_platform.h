@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "quote/platform/configfs_tsm.h"
 #include "quote/platform/detect.h"
 #include "quote/platform/platform.h"
 #include "quote/platform/tdx_guest.h"
@@ -20,6 +21,7 @@ struct GuestOptions {
     std::function<void(std::size_t)> on_leftovers = {};
     /// `tdx_guest`'s way to the quote service; without it that interface gives no evidence.
     QuoteExchange quote_exchange = {};
+    std::optional<TsmService> service = {};  ///< of `configfs_tsm`
 };
 
 /// `system` outlives the platform. `interface` is not `none`.

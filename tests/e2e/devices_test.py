@@ -170,6 +170,38 @@ def test_release_configfs_snp():
         assert r.get("app", "db/password").body == VALUE
 
 
+def test_release_under_svsm():
+    """told to ask an SVSM, the report carries its manifest, which is checked; without one there, a named error"""
+    need_root()
+
+    class SvsmRig(DeviceRig):
+        def config(self):
+            config = super().config()
+            config["platform"] = {"type": "configfs_tsm", "service": {"provider": "svsm"}}
+            return config
+
+    with SvsmRig("snp", "configfs_tsm") as r:
+        r.start_machine()
+        r.write_config()
+        r.state.mkdir(mode=0o700, exist_ok=True)
+        r.start_daemon()
+        rig.wait_until("an attempt failed", lambda: r.session()["last_attempt"] == "unreachable")
+        assert "service_provider" in r.session()["last_error"], r.session()
+        r.control(device={"svsm": True})
+        r.renew()
+        r.wait_healthy()
+        released(r)
+        answer = r.ask("app", "POST", "/v1/evidence", json.dumps({"report_data": "00"}),
+                       {"Content-Type": "application/json"})
+        assert answer.status == 200, answer.body
+        manifest = base64.b64decode(answer.json["service_manifest"])
+        shown = r.attestctl("inspect", "-", "--json", stdin=manifest)
+        assert shown.returncode == 0 and b"vtpm" in shown.stdout, shown
+        report = base64.b64decode(answer.json["quote"])
+        bound = hashlib.sha512(bytes.fromhex(answer.json["report_data"]) + manifest).digest()
+        assert report[0x50:0x90] == bound, "the report binds report data and manifest"
+
+
 def test_release_sev_guest():
     """a secret is released on evidence from /dev/sev-guest alone"""
     need_root()

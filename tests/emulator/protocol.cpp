@@ -112,9 +112,12 @@ Result<DeviceFaults> device_faults(const JsonValue& value) {
     ATTESTD_CHECK(take_count(from, "vmm_error", out.vmm));
     ATTESTD_CHECK(take_count(from, "status", out.status));
     ATTESTD_CHECK(take_count(from, "certs_len", out.certs_len));
-    std::optional<bool> empty, zero_key;
+    std::optional<bool> empty, zero_key, fixed, svsm;
     ATTESTD_CHECK(take_bool(from, "empty", empty));
     ATTESTD_CHECK(take_bool(from, "zero_key", zero_key));
+    ATTESTD_CHECK(take_bool(from, "fixed_registers", fixed));
+    ATTESTD_CHECK(take_bool(from, "svsm", svsm));
+    out.svsm = svsm.value_or(false);
     out.empty = empty.value_or(false);
     out.zero_key = zero_key.value_or(false);
     if (const auto provider = from.optional("provider")) {

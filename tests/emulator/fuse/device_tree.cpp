@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "quote/base/digest.h"
 #include "quote/base/encoding.h"
 
 namespace attestd::devsim {
@@ -116,7 +117,7 @@ bool DeviceTree::find(const std::string& path, Node& out) {
     if (!is_direct_child(folder, kReports)) return false;
     const auto it = reports_.find(last_part(folder));
     if (it == reports_.end()) return false;
-    for (const TsmAttribute& attribute : tsm_attributes(machine_.tee())) {
+    for (const TsmAttribute& attribute : tsm_attributes(machine_.tee(), machine_.device().svsm)) {
         if (attribute.name != last_part(path)) continue;
         const auto owner = it->second->owners.find(attribute.name);
         out = {.kind = Kind::attribute,
@@ -151,7 +152,7 @@ int DeviceTree::readdir(const std::string& path, std::vector<std::string>& names
     if (!find(path, node)) return -ENOENT;
     if (node.kind != Kind::folder) return -ENOTDIR;
     if (node.report) {
-        for (const auto& attribute : tsm_attributes(machine_.tee()))
+        for (const auto& attribute : tsm_attributes(machine_.tee(), machine_.device().svsm))
             names.emplace_back(attribute.name);
     }
     for (const auto& [known, ignored] : nodes_) {
@@ -269,7 +270,7 @@ int DeviceTree::take_snapshot(OpenFile& open, const IsInterrupted& is_interrupte
     if (open.node.kind != Kind::attribute) return EINVAL;  // a device is not read
     const std::string& name = open.node.name;
     Bytes bytes;
-    if (name == "outblob" || name == "auxblob") {
+    if (name == "outblob" || name == "auxblob" || name == "manifestblob") {
         const int error = make_report(*open.node.report, name, bytes, is_interrupted);
         if (error != 0) return error;
     } else {
@@ -305,6 +306,10 @@ int DeviceTree::make_report(TsmReport& report, const std::string& name, Bytes& o
     if (const int error = faults.take_error(); error != 0) return error;
     ReportData report_data{};
     std::copy(report.inblob.begin(), report.inblob.end(), report_data.begin());
+    if (!report.service_provider.empty()) {
+        if (report.service_provider != "svsm") return EINVAL;
+        report_data = sha512({ByteView(report_data), ByteView(svsm_manifest())});
+    }
     auto evidence = machine_.evidence(report_data, report.privlevel);
     if (!evidence) return EIO;
     if (machine_.fault() == Fault::garbage) evidence->evidence.assign(999, 0xa5);
@@ -317,6 +322,10 @@ int DeviceTree::blob_of(TsmReport& report, const std::string& name, Bytes& out) 
     const MachineEvidence& made = *report.made;
     if (name == "auxblob") {
         if (!made.endorsements.empty()) out = made.endorsements.front();
+        return 0;
+    }
+    if (name == "manifestblob") {
+        if (!report.service_provider.empty()) out = svsm_manifest();
         return 0;
     }
     out = made.evidence;

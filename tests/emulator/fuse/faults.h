@@ -12,13 +12,15 @@ struct DeviceFaults {
     unsigned times = 0;   ///< how often it is left, when `partly`
     bool partly = false;  ///< `times` was given and is counted down; else it is for always
 
-    unsigned lost_commits = 0;    ///< inblob writes that the kernel drops in silence
-    unsigned foreign_writes = 0;  ///< reports after which another process writes to the entry
-    unsigned vanishing = 0;       ///< requests during which somebody removes the entry
-    unsigned stuck_rmdirs = 0;    ///< removals that fail with EBUSY
-    unsigned read_len = 0;        ///< most bytes of one read; 0 is no bound
-    bool empty = false;           ///< the report has no bytes
-    std::string provider = {};    ///< another name; "none": no module is loaded
+    unsigned lost_commits = 0;     ///< inblob writes that the kernel drops in silence
+    unsigned foreign_writes = 0;   ///< reports after which another process writes to the entry
+    unsigned vanishing = 0;        ///< requests during which somebody removes the entry
+    unsigned stuck_rmdirs = 0;     ///< removals that fail with EBUSY
+    unsigned read_len = 0;         ///< most bytes of one read; 0 is no bound
+    bool empty = false;            ///< the report has no bytes
+    bool fixed_registers = false;  ///< extending a register fails with EIO
+    bool svsm = false;             ///< an SVSM runs above the guest and makes reports for it
+    std::string provider = {};     ///< another name; "none": no module is loaded
 
     bool dead = false;            ///< the SNP driver has given its key up
     std::uint32_t firmware = 0;   ///< firmware error, with EIO and the driver's death

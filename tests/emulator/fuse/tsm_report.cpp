@@ -5,7 +5,35 @@
 
 namespace attestd::devsim {
 
-const std::vector<TsmAttribute>& tsm_attributes(Tee tee) {
+namespace {
+
+// Of the list of all services, of the vTPM, and what the latter says of itself.
+constexpr ByteArray<16> kServices{0xbb, 0x9e, 0x84, 0x63, 0x92, 0x3d, 0x70, 0x46,
+                                  0xa1, 0xff, 0x58, 0xf9, 0xc9, 0x4b, 0x87, 0xbb};
+constexpr ByteArray<16> kVtpm{0xeb, 0xf1, 0x76, 0xc4, 0x23, 0x01, 0xa5, 0x45,
+                              0x96, 0x41, 0xb4, 0xe7, 0xdd, 0xe5, 0xbf, 0xe3};
+constexpr std::string_view kVtpmManifest = "endorsement key of an emulated vTPM";
+
+void append_u32(Bytes& out, std::size_t value) {
+    for (unsigned shift = 0; shift < 32; shift += 8)
+        out.push_back(static_cast<std::uint8_t>(value >> shift));
+}
+
+}  // namespace
+
+Bytes svsm_manifest() {
+    constexpr std::size_t kHeadLen = 48;  // of the list with one entry
+    Bytes out = to_bytes(kServices);
+    append_u32(out, kHeadLen + kVtpmManifest.size());
+    append_u32(out, 1);
+    out.insert(out.end(), kVtpm.begin(), kVtpm.end());
+    append_u32(out, kHeadLen);
+    append_u32(out, kVtpmManifest.size());
+    out.insert(out.end(), kVtpmManifest.begin(), kVtpmManifest.end());
+    return out;
+}
+
+const std::vector<TsmAttribute>& tsm_attributes(Tee tee, bool has_svsm) {
     static const std::vector<TsmAttribute> tdx{{"inblob", 0200, true, false},
                                                {"outblob", 0444, true, false},
                                                {"generation", 0444, false, false},
@@ -17,7 +45,15 @@ const std::vector<TsmAttribute>& tsm_attributes(Tee tee) {
         out.push_back({"privlevel_floor", 0444, false, true});
         return out;
     }();
-    return tee == Tee::snp ? snp : tdx;
+    static const std::vector<TsmAttribute> under_svsm = [] {
+        std::vector<TsmAttribute> out = snp;
+        out.push_back({"manifestblob", 0444, true, true});
+        for (const char* name : {"service_provider", "service_guid", "service_manifest_version"})
+            out.push_back({name, 0200, false, true});
+        return out;
+    }();
+    if (tee == Tee::tdx) return tdx;
+    return has_svsm ? under_svsm : snp;
 }
 
 int read_tsm_text(const TsmReport& report, const std::string& name, const std::string& provider,
@@ -37,6 +73,13 @@ int read_tsm_text(const TsmReport& report, const std::string& name, const std::s
 int write_tsm_text(TsmReport& report, const std::string& name, ByteView text) {
     if (name != "privlevel") return EACCES;
     std::string_view digits = as_text(text);
+    if (name.starts_with("service_")) {
+        if (name == "service_provider") report.service_provider = std::string(digits);
+        ++report.generation;
+        report.made.reset();
+        return 0;
+    }
+    if (name != "privlevel") return EACCES;
     if (digits.ends_with('\n')) digits.remove_suffix(1);
     std::uint32_t level = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), level);

@@ -19,8 +19,11 @@ struct TsmAttribute {
     bool is_snp;
 };
 
-/// The attributes that an entry of this kind of machine has.
-[[nodiscard]] const std::vector<TsmAttribute>& tsm_attributes(Tee tee);
+/// The attributes that an entry of this kind of machine has; some are there under an SVSM only.
+[[nodiscard]] const std::vector<TsmAttribute>& tsm_attributes(Tee tee, bool has_svsm);
+
+/// What the emulated SVSM says of its services: one, of a GUID that stands for a vTPM.
+[[nodiscard]] Bytes svsm_manifest();
 
 struct Owner {
     std::uint32_t uid = 0, gid = 0;
@@ -30,6 +33,7 @@ struct TsmReport {
     std::uint64_t generation = 0;
     Bytes inblob;
     std::uint32_t privlevel = 0;
+    std::string service_provider;
     bool is_removed = false;
     std::optional<MachineEvidence> made;  ///< of the present generation
     Owner folder_owner;

@@ -132,12 +132,13 @@ TEST_CASE("attestd.schema.json: each type of platform takes its own keys", "[con
         const char* pointer;
         json platform;
     };
-    const auto row = GENERATE(
-        values<Row>({{"/properties/platform/oneOf/1", {{"type", "configfs_tsm"}, {"privlevel", 1}}},
-                     {"/properties/platform/oneOf/2", {{"type", "sev_guest"}, {"vmpl", 1}}},
-                     {"/properties/platform/oneOf/3",
-                      {{"type", "tdx_guest"}, {"quote_service", "vsock://2:4050"}}},
-                     {"/properties/platform/oneOf/4", {{"type", "external"}, {"socket", "/s"}}}}));
+    const auto row = GENERATE(values<Row>(
+        {{"/properties/platform/oneOf/1",
+          {{"type", "configfs_tsm"}, {"privlevel", 1}, {"service", {{"provider", "svsm"}}}}},
+         {"/properties/platform/oneOf/2", {{"type", "sev_guest"}, {"vmpl", 1}}},
+         {"/properties/platform/oneOf/3",
+          {{"type", "tdx_guest"}, {"quote_service", "vsock://2:4050"}}},
+         {"/properties/platform/oneOf/4", {{"type", "external"}, {"socket", "/s"}}}}));
     INFO(row.pointer);
     const TempDir dir;
     dir.write("policy.json", std::string_view("{}"));
