@@ -71,7 +71,8 @@ Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network
       collateral(io, network_strand, policy->verifier),
       io_(io),
       files_strand_(std::move(network_strand)),
-      config_file_(std::move(config_file)) {
+      config_file_(std::move(config_file)),
+      reloaded_(io.get_executor()) {
     session.set_hooks({[this] { vault.notify(); }, [this] { vault.wipe(); },
                        [this](const auto& ids) { collateral.want(ids); }});
     collateral.set_on_fetched([this] { session.endorsements_came(); });
@@ -95,10 +96,28 @@ Result<void> Agent::check_bound() const {
     return check_binding(*policy, *last);
 }
 
-Result<void> Agent::reload() {
+Task<Result<void>> Agent::measure_config() {
+    if (policy->config_binding != ConfigBinding::rtmr3) co_return Result<void>();
+    auto done = co_await events.record_config(policy->digest);
+    if (!done) {
+        log_event(LogLevel::error, "config.unmeasured",
+                  {{"why", to_string(done.error())}, {"effect", "no secret is released"}});
+    }
+    co_return done;
+}
+
+Task<Result<void>> Agent::reload() {
+    // One after the other: each is judged by what the one before left.
+    while (is_reloading_) co_await reloaded_.wait();
+    is_reloading_ = true;
     auto fresh = load_config(config_file_);
-    auto done = fresh ? apply(*std::move(fresh))
-                      : Result<void>(tl::make_unexpected(std::move(fresh).error()));
+    Result<void> done;
+    if (fresh)
+        done = co_await replace(*std::move(fresh));
+    else
+        done = tl::make_unexpected(std::move(fresh).error());
+    is_reloading_ = false;
+    reloaded_.notify_all();
     AuditEvent event;
     event.decision = Decision::event;
     event.method = "reload";
@@ -114,7 +133,7 @@ Result<void> Agent::reload() {
         log_event(LogLevel::info, "config.reloaded", {{"sha256", to_hex(policy->digest)}});
     }
     audit->note_event(event);
-    return done;
+    co_return done;
 }
 
 Result<std::unique_ptr<VerifierKind>> Agent::accept(const Config& candidate) const {
@@ -123,27 +142,39 @@ Result<std::unique_ptr<VerifierKind>> Agent::accept(const Config& candidate) con
     }
     ATTESTD_CHECK(check_inspector(candidate));
     // The machine's launch field stays what it is: another configuration is refused here already.
-    if (const auto now = affirmation())
+    const auto now = affirmation();
+    if (now && candidate.config_binding != ConfigBinding::rtmr3)
         ATTESTD_CHECK(check_binding(candidate, now->result.result()));
     return make_verifier(candidate.verifier);
 }
 
-Result<void> Agent::apply(Config fresh) {
-    ATTESTD_TRY(auto verifier, accept(fresh));
-    ATTESTD_CHECK(audit->reopen());
+Task<Result<void>> Agent::replace(Config fresh) {
+    auto verifier = accept(fresh);
+    if (!verifier) co_return tl::make_unexpected(std::move(verifier).error());
+    if (auto reopened = audit->reopen(); !reopened) co_return reopened;
+    if (fresh.config_binding == ConfigBinding::rtmr3) {
+        if (auto measured = co_await events.record_config(fresh.digest); !measured)
+            co_return measured;
+    }
     // From here on nothing fails.
-    // A result that was appraised by these very rules stays: no secret need wait for another.
-    const bool same_verifier = fresh.verifier == policy->verifier;
+    apply(std::move(fresh), *std::move(verifier));
+    co_return Result<void>();
+}
+
+void Agent::apply(Config fresh, std::unique_ptr<VerifierKind> verifier) {
+    // A result that was appraised by these very rules stays: no secret need wait for another. One
+    // whose registers name another configuration does not.
+    const bool stays =
+        fresh.verifier == policy->verifier &&
+        (fresh.config_binding != ConfigBinding::rtmr3 || fresh.digest == policy->digest);
     policy = std::make_shared<const Config>(std::move(fresh));
     vault.wipe();
     vault.notify();
     spawn(io_, warn_of_interpreters(files_strand_, policy));
     session.set_freshness(freshness_asked(*policy));
-    if (!same_verifier) {
-        collateral.configure(policy->verifier);
-        session.replace_verifier(std::move(verifier), policy->verifier.max_age);
-    }
-    return {};
+    if (stays) return;
+    collateral.configure(policy->verifier);
+    session.replace_verifier(std::move(verifier), policy->verifier.max_age);
 }
 
 }  // namespace attestd

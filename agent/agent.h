@@ -34,7 +34,11 @@ class Agent final {
     /// Reads the configuration again: all of it takes effect, or nothing. What cannot change
     /// without a restart (platform, sources, listeners, state_dir, audit, config_binding) must be
     /// as it was: Errc::bad_config.
-    [[nodiscard]] Result<void> reload();
+    [[nodiscard]] Task<Result<void>> reload();
+
+    /// Measures the configuration where it is bound to RTMR3: before the first evidence. Errors of
+    /// RuntimeEvents::record_config(), which were logged; nothing is released then.
+    [[nodiscard]] Task<Result<void>> measure_config();
 
     /// What a reload would say to `candidate`, which is not taken: its verifier, or the error.
     [[nodiscard]] Result<std::unique_ptr<VerifierKind>> accept(const Config& candidate) const;
@@ -59,11 +63,14 @@ class Agent final {
     Metrics metrics;
 
  private:
-    [[nodiscard]] Result<void> apply(Config fresh);
+    [[nodiscard]] Task<Result<void>> replace(Config fresh);
+    void apply(Config fresh, std::unique_ptr<VerifierKind> verifier);
 
     Io& io_;
     Strand files_strand_;
     std::filesystem::path config_file_;
+    WaitList reloaded_;
+    bool is_reloading_ = false;
 };
 
 }  // namespace attestd

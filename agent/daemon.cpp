@@ -53,9 +53,8 @@ class Daemon final {
 
     Task<void> run() {
         server_.start();
-        spawn(io_, agent_.events.open());
         credentials_.start();
-        spawn(io_, agent_.session.run());
+        spawn(io_, attest());
         spawn(io_, agent_.collateral.run());
         spawn(io_, keep_stores_open());
         if (manager_.watchdog_interval()) spawn(io_, feed_watchdog());
@@ -64,7 +63,8 @@ class Daemon final {
             const auto [ec, number] = co_await signals_.async_wait(asio::as_tuple(use_task));
             if (ec || number != SIGHUP) break;
             manager_.notify_reloading();
-            const bool done = agent_.reload().has_value();
+            const auto reloaded = co_await agent_.reload();
+            const bool done = reloaded.has_value();
             manager_.notify_ready(done ? "listening" : "listening; the last reload failed");
         }
         co_await shut_down();
@@ -78,6 +78,27 @@ class Daemon final {
         passed.erase(it);
         ATTESTD_CHECK(check_inherited(fd, listener.name));
         return fd;
+    }
+
+    // What the evidence shall show is measured before it is made.
+    Task<void> attest() {
+        co_await agent_.events.open();
+        const auto measured = co_await agent_.measure_config();
+        if (!measured) spawn(io_, measure_later());
+        co_await agent_.session.run();
+    }
+
+    // A register that could not be written at the start may be there later.
+    Task<void> measure_later() {
+        constexpr auto kRetry = std::chrono::seconds(10);
+        while (!stopping_) {
+            measure_again_.expires_after(kRetry);
+            co_await wait_for(measure_again_);
+            if (stopping_) break;
+            const auto measured = co_await agent_.measure_config();
+            if (measured) agent_.session.renew_now();
+            if (measured || agent_.events.is_hopeless()) break;
+        }
     }
 
     // A store whose slot could not be opened (the platform was not there yet) is tried again.
@@ -112,6 +133,7 @@ class Daemon final {
         agent_.vault.wipe();
         watchdog_.cancel();
         watch_stores_.cancel();
+        measure_again_.cancel();
         signals_.cancel();
     }
 
@@ -125,6 +147,7 @@ class Daemon final {
     Signals signals_;
     Timer watchdog_;
     Timer watch_stores_{io_};
+    Timer measure_again_{io_};
     bool stopping_ = false;
 };
 

@@ -83,7 +83,8 @@ LocalKind::LocalKind(TrustAnchors anchors, Endorsements roots, AppraisalPolicy p
       policy_(std::move(policy)),
       paths_(config.endorsements),
       cache_path_(config.collateral.cache),
-      is_test_(!config.trust_anchors.empty()) {}
+      is_test_(!config.trust_anchors.empty()),
+      needs_event_log_(config.needs_event_log) {}
 
 Result<void> LocalKind::open_cache() {
     if (collateral_) return collateral_->cache().reread();
@@ -182,7 +183,7 @@ Result<AttestationResult> LocalKind::appraise(const Evidence& evidence,
     Gathered gathered;
     ATTESTD_CHECK(gather(gathered, evidence, now));
     Expectations with_log = expected;
-    if (policy_.event_log.named) with_log.event_log = evidence.event_log;
+    if (policy_.event_log.named || needs_event_log_) with_log.event_log = evidence.event_log;
     AttestationResult result =
         verifier_.appraise(evidence.quote, gathered.endorsements, policy_, with_log, now);
     // What is missing may be what was left out: that is the reason to tell.

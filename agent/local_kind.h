@@ -54,7 +54,7 @@ class LocalKind final : public VerifierKind {
     AppraisalPolicy policy_;
     std::vector<std::filesystem::path> paths_;
     std::filesystem::path cache_path_;
-    bool is_test_;
+    bool is_test_, needs_event_log_;
     std::optional<CollateralProvider> collateral_;  // opened by the first appraisal; never fetches
     std::vector<EndorsementId> wanted_;
 };

@@ -68,6 +68,9 @@ struct VerifierConfig {
     std::vector<std::filesystem::path> endorsements;  ///< files and folders, read at each appraisal
     std::vector<LoadedFile> trust_anchors;            ///< additional: every result is test grade
     CollateralConfig collateral;
+    /// No key of its own: the configuration is bound to RTMR3, so the log that explains the
+    /// registers must be held against them whether or not the appraisal policy pins events.
+    bool needs_event_log = false;
 
     friend bool operator==(const VerifierConfig&, const VerifierConfig&) = default;
 };
@@ -249,10 +252,11 @@ enum class ConfigBinding : std::uint8_t {
     image,       ///< the image that it lies in is measured
     hostdata,    ///< SNP's HOST_DATA holds its SHA-256
     mrconfigid,  ///< TDX' MRCONFIGID holds its SHA-384
+    rtmr3,       ///< TDX' RTMR3 was extended with its SHA-256 before anything was released
 };
 
 [[nodiscard]] constexpr std::string_view config_binding_name(ConfigBinding b) noexcept {
-    constexpr std::string_view kNames[] = {"none", "image", "hostdata", "mrconfigid"};
+    constexpr std::string_view kNames[] = {"none", "image", "hostdata", "mrconfigid", "rtmr3"};
     return kNames[static_cast<std::size_t>(b)];
 }
 

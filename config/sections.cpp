@@ -18,7 +18,6 @@ constexpr std::array<std::string_view, 1> kLaterPlatforms{"azure_vtpm"};
 constexpr std::array<std::string_view, 5> kLaterVerifiers{"kbs", "ita", "maa", "veraison",
                                                           "external"};
 constexpr std::array<std::string_view, 4> kLaterSources{"kbs", "vault", "credential", "external"};
-constexpr std::array<std::string_view, 1> kLaterBindings{"rtmr3"};
 
 template <class List>
 tl::unexpected<Error> fail_type(const JsonValue& value, const std::string& type, const List& later,
@@ -196,6 +195,7 @@ Result<std::optional<std::uint32_t>> level_or_none(JsonObject& members, std::str
     ATTESTD_TRY(const std::int64_t level, value->integer(0, kMaxVmpl));
     return static_cast<std::uint32_t>(level);
 }
+
 bool is_guid(std::string_view text) noexcept {
     constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
     return std::equal(text.begin(), text.end(), kForm.begin(), kForm.end(), [](char c, char form) {
@@ -231,7 +231,6 @@ Result<TsmServiceConfig> load_tsm_service(const JsonValue& value) {
     ATTESTD_CHECK(in.finish());
     return out;
 }
-
 
 // A path that two patterns match would be a container of one runtime or of the other.
 Result<std::vector<ContainerPattern>> load_container_patterns(const JsonValue& value) {
@@ -274,10 +273,10 @@ Result<PlatformConfig> load_platform(const MaybeValue& value) {
         ATTESTD_TRY(platform.socket, path_of(socket));
     }
     if (*named == PlatformType::configfs_tsm) {
+        ATTESTD_TRY(platform.vmpl, level_or_none(members, "privlevel"));
         if (const auto service = members.optional("service")) {
             ATTESTD_TRY(platform.service, load_tsm_service(*service));
         }
-        ATTESTD_TRY(platform.vmpl, level_or_none(members, "privlevel"));
     }
     if (*named == PlatformType::sev_guest) {
         ATTESTD_TRY(platform.vmpl, level_or_none(members, "vmpl"));
@@ -408,11 +407,14 @@ Result<ConfigBinding> load_config_binding(const MaybeValue& value) {
     if (!value) return ConfigBinding::none;
     ATTESTD_TRY(const std::string text, value->text());
     for (const auto binding : {ConfigBinding::none, ConfigBinding::image, ConfigBinding::hostdata,
-                               ConfigBinding::mrconfigid}) {
+                               ConfigBinding::mrconfigid, ConfigBinding::rtmr3}) {
         if (text == config_binding_name(binding)) return binding;
     }
-    return fail_type(*value, text, kLaterBindings,
-                     "\"none\", \"image\", \"hostdata\" and \"mrconfigid\"");
+    return value->fail_here(
+        Errc::bad_value,
+        fmt::format("one of \"none\", \"image\", \"hostdata\", \"mrconfigid\" and \"rtmr3\" is "
+                    "expected, this is \"{}\"",
+                    text));
 }
 
 }  // namespace attestd

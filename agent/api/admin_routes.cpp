@@ -170,7 +170,7 @@ Task<Response> Routes::handle_admin(Connection& connection, Request& request) {
             co_return out;
         }
     }
-    if (method == Method::post && path == "/v1/admin/reload") co_return reload();
+    if (method == Method::post && path == "/v1/admin/reload") co_return co_await reload();
     if (method == Method::post && path == "/v1/admin/renew") co_return renew();
     if (method == Method::post && path == "/v1/admin/explain") co_return explain_release(request);
     if (method == Method::post && path == "/v1/admin/check") co_return check_candidate(request);
@@ -292,9 +292,9 @@ Task<Result<std::uint32_t>> Routes::add_remote_slot(std::string source) {
     co_return co_await agent_.vault.add_remote_slot(std::move(source), *std::move(grant));
 }
 
-Response Routes::reload() {
-    const auto done = agent_.reload();
-    return done ? json_response(R"({"reloaded":true})") : problem(done.error());
+Task<Response> Routes::reload() {
+    const auto done = co_await agent_.reload();
+    co_return done ? json_response(R"({"reloaded":true})") : problem(done.error());
 }
 
 Response Routes::renew() {

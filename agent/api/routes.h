@@ -42,7 +42,7 @@ class Routes final : public Handler {
     // About policy (policy_routes.cpp).
     [[nodiscard]] Response explain_release(const Request& request) const;
     [[nodiscard]] Response check_candidate(const Request& request) const;
-    [[nodiscard]] Response reload();
+    [[nodiscard]] Task<Response> reload();
     [[nodiscard]] Response renew();
     [[nodiscard]] Response get_sessions() const;
     void note_admin(const Connection& connection, std::string_view method, std::string_view object,

@@ -3,48 +3,47 @@
 #include "agent/log.h"
 
 namespace attestd {
-namespace {
-
-template <class T>
-struct WithStatus {
-    Result<T> value;
-    EventsStatus status;
-};
-
-}  // namespace
-
 Task<void> EventService::open() {
     auto work = [&events = events_]() -> Result<EventsStatus> {
         static_cast<void>(events.open());  // the status says what came of it
         return events.status();
     };
     auto status = co_await run_blocking(strand_, std::move(work));
-    if (!status) co_return;
-    status_ = *std::move(status);
-    if (status_.state == EventsState::lost) {
-        log_event(LogLevel::error, "events.lost",
-                  {{"why", status_.detail}, {"effect", "no event is measured in this boot"}});
-    }
+    if (status) take_status(*std::move(status));
+}
+
+void EventService::take_status(EventsStatus status) {
+    const bool is_news = status.state == EventsState::lost && status_.state != EventsState::lost;
+    status_ = std::move(status);
+    if (!is_news) return;
+    log_event(LogLevel::error, "events.lost",
+              {{"why", status_.detail}, {"effect", "no event is measured in this boot"}});
+}
+
+Task<Result<void>> EventService::record_config(Sha256 config_digest) {
+    auto work = [&events = events_,
+                 config_digest]() -> Result<std::pair<Result<void>, EventsStatus>> {
+        auto recorded = events.record_config(config_digest);
+        return std::pair(std::move(recorded), events.status());
+    };
+    auto done = co_await run_blocking(strand_, std::move(work));
+    if (!done) co_return tl::make_unexpected(std::move(done).error());
+    take_status(std::move(done->second));
+    co_return std::move(done->first);
 }
 
 Task<Result<RuntimeEvent>> EventService::record(std::string workload, std::string operation,
                                                 std::string content) {
-    auto work = [&events = events_, workload = std::move(workload),
-                 operation = std::move(operation),
-                 content = std::move(content)]() -> Result<WithStatus<RuntimeEvent>> {
+    auto work =
+        [&events = events_, workload = std::move(workload), operation = std::move(operation),
+         content = std::move(content)]() -> Result<std::pair<Result<RuntimeEvent>, EventsStatus>> {
         auto recorded = events.record_for_workload(workload, operation, content);
-        return WithStatus<RuntimeEvent>{std::move(recorded), events.status()};
+        return std::pair(std::move(recorded), events.status());
     };
     auto done = co_await run_blocking(strand_, std::move(work));
     if (!done) co_return tl::make_unexpected(std::move(done).error());
-    const bool is_news =
-        done->status.state == EventsState::lost && status_.state != EventsState::lost;
-    status_ = std::move(done->status);
-    if (is_news) {
-        log_event(LogLevel::error, "events.lost",
-                  {{"why", status_.detail}, {"effect", "no event is measured in this boot"}});
-    }
-    co_return std::move(done->value);
+    take_status(std::move(done->second));
+    co_return std::move(done->first);
 }
 
 Task<Result<Bytes>> EventService::log() {

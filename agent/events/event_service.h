@@ -18,14 +18,22 @@ class EventService final {
     /// As RuntimeEvents::record_for_workload().
     [[nodiscard]] Task<Result<RuntimeEvent>> record(std::string workload, std::string operation,
                                                     std::string content);
+    /// As RuntimeEvents::record_config().
+    [[nodiscard]] Task<Result<void>> record_config(Sha256 config_digest);
     /// The log in the form of a boot log, with no event when there are none. Errors of
     /// RuntimeEvents::open(), but for Errc::event_lost: a log that is lost is still to be looked
     /// at.
     [[nodiscard]] Task<Result<Bytes>> log();
 
     [[nodiscard]] const EventsStatus& status() const noexcept { return status_; }
+    /// Whether nothing can be measured before the next boot.
+    [[nodiscard]] bool is_hopeless() const noexcept {
+        return status_.state == EventsState::unsupported || status_.state == EventsState::lost;
+    }
 
  private:
+    void take_status(EventsStatus status);
+
     Strand strand_;
     RuntimeEvents& events_;
     EventsStatus status_;

@@ -8,9 +8,7 @@
 namespace attestd {
 namespace {
 
-constexpr std::string_view kOwnDomain = "attestd";
 constexpr std::string_view kWorkloadDomain = "workload/";
-constexpr std::string_view kConfigOperation = "config";
 
 }  // namespace
 
@@ -67,14 +65,9 @@ Result<RuntimeEvent> RuntimeEvents::record_for_workload(std::string_view workloa
 
 Result<void> RuntimeEvents::record_config(const Sha256& config_digest) {
     ATTESTD_CHECK(open());
-    const std::string digest = to_hex(config_digest);
-    const auto& events = journal_->events();
-    for (auto it = events.rbegin(); it != events.rend(); ++it) {
-        if (it->domain != kOwnDomain || it->operation != kConfigOperation) continue;
-        if (it->content == digest) return {};
-        break;
-    }
-    ATTESTD_CHECK(record({std::string(kOwnDomain), std::string(kConfigOperation), digest}));
+    RuntimeEvent event = config_event(config_digest);
+    if (last_config(journal_->events()) == event.content) return {};
+    ATTESTD_CHECK(record(std::move(event)));
     return {};
 }
 

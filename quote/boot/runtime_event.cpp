@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "quote/base/encoding.h"
 #include "quote/base/reader.h"
 #include "quote/boot/event_log.h"
 
@@ -14,6 +15,8 @@ constexpr std::uint32_t kAaelTag = 0x4141454c;  // "LEAA" in the file
 constexpr std::uint32_t kTaggedEvent = 6;       // EV_EVENT_TAG
 constexpr std::size_t kTagHeaderLen = 8;
 constexpr std::size_t kMaxEventNameLen = 128;
+constexpr std::string_view kAgentDomain = "attestd";
+constexpr std::string_view kConfigOperation = "config";
 constexpr std::string_view kSpecIdSignature{"Spec ID Event03\0", 16};
 
 bool is_event_name(std::string_view text) noexcept {
@@ -67,6 +70,18 @@ Result<void> check_runtime_event(const RuntimeEvent& event) {
                 fmt::format("the content of an event is at most {} printable ASCII characters; "
                             "send a digest of anything else",
                             kMaxEventContentLen));
+}
+
+RuntimeEvent config_event(const Sha256& config_digest) {
+    return {std::string(kAgentDomain), std::string(kConfigOperation), to_hex(config_digest)};
+}
+
+std::optional<std::string> last_config(const std::vector<RuntimeEvent>& events) {
+    const auto found = std::find_if(events.rbegin(), events.rend(), [](const RuntimeEvent& event) {
+        return event.domain == kAgentDomain && event.operation == kConfigOperation;
+    });
+    if (found == events.rend()) return std::nullopt;
+    return found->content;
 }
 
 Bytes runtime_event_data(const RuntimeEvent& event) {

@@ -33,6 +33,13 @@ struct RuntimeEvent {
 /// no two events have the same bytes. Errc::bad_value.
 [[nodiscard]] Result<void> check_runtime_event(const RuntimeEvent& event);
 
+/// What the agent measures of itself, under the domain "attestd", which no workload's event has:
+/// the configuration that it goes by from then on.
+[[nodiscard]] RuntimeEvent config_event(const Sha256& config_digest);
+
+/// The configuration that the last event of that form names; empty without one.
+[[nodiscard]] std::optional<std::string> last_config(const std::vector<RuntimeEvent>& events);
+
 /// The event's data as it stands in a log; `event` passed check_runtime_event().
 [[nodiscard]] Bytes runtime_event_data(const RuntimeEvent& event);
 

@@ -24,9 +24,9 @@ ANY = {"secure_boot": "any", "images": "any", "command_line": "any", "boot_comma
 class EventRig(devices_test.DeviceRig):
     """two workloads: app may have events measured, other may not; `event_log` goes into the policy"""
 
-    def __init__(self, event_log=None):
+    def __init__(self, event_log=None, binding="none"):
         super().__init__("tdx", "configfs_tsm")
-        self.event_log = event_log
+        self.event_log, self.binding = event_log, binding
 
     def machine_command(self):
         return [*super().machine_command(), "--fixed-log"]  # as real firmware's
@@ -34,6 +34,7 @@ class EventRig(devices_test.DeviceRig):
     def config(self):
         config = super().config()
         config["workloads"]["app"]["events"] = True
+        config["config_binding"] = self.binding
         config["limits"]["quotes"] = {"per_second": 1000, "burst": 1000}
         return config
 
@@ -46,6 +47,9 @@ class EventRig(devices_test.DeviceRig):
     def measure(self, operation, content="", listener="app"):
         return self.ask(listener, "POST", "/v1/events",
                         json.dumps({"operation": operation, "content": content}), JSON)
+
+    def reload(self):
+        return self.ask("admin", "POST", "/v1/admin/reload")
 
     def rtmr3(self):
         return (self.root / devices_test.MEASUREMENTS / "rtmr3:sha384").read_bytes().hex()
@@ -76,10 +80,10 @@ class EventRig(devices_test.DeviceRig):
         return done.returncode, json.loads(done.stdout)
 
 
-def started(event_log=None):
+def started(event_log=None, binding="none"):
     devices_test.BUILD = BUILD
     devices_test.need_fuse()
-    made = EventRig(event_log)
+    made = EventRig(event_log, binding)
     try:
         made.start_machine()
         made.write_config()
@@ -167,6 +171,100 @@ def test_foreign_extension():
         r.daemon.stop()
         r.start_daemon()
         rig.wait_until("the log was looked at", lambda: r.status()["events"]["state"] == "lost")
+
+
+def digest_of_config(r):
+    done = r.attestctl("policy", "check", "--json", r.config_file)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["host_data"]
+
+
+def configs_measured(r):
+    """the configurations that the daemon's evidence names, in order"""
+    evidence = r.evidence(report_data="00")
+    log = r.folder / "event.log"
+    log.write_bytes(base64.b64decode(evidence["event_log"]))
+    status, judged = r.judged(evidence, "--event-log", log)
+    assert status == 0, judged
+    return [event["content"] for event in judged["claims"]["boot"]["runtime_events"]
+            if (event["domain"], event["operation"]) == ("attestd", "config")]
+
+
+def is_bound(r):
+    return r.status()["config"]["bound"]
+
+
+def test_bound_to_rtmr3():
+    """bound to RTMR3, the configuration is measured before the first evidence, at a reload, and never twice"""
+    with started(binding="rtmr3") as r:
+        first = digest_of_config(r)
+        assert r.rtmr3() == extended("00" * 48, "attestd", "config", first)
+        assert is_bound(r) and configs_measured(r) == [first]
+        assert r.measure("started").status == 200, "what workloads measure after it changes nothing"
+        r.renewed()
+        assert is_bound(r)
+        assert r.get("app", "db/password").status == 404  # allowed, and not there
+        before = r.rtmr3()
+        assert r.reload().status == 200 and r.rtmr3() == before, "nothing changed"
+
+        changed = r.config()
+        changed["secrets"]["db/password"]["allow"] = ["app", "other"]
+        r.write_config(changed)
+        second = digest_of_config(r)
+        assert r.reload().status == 200
+        assert r.rtmr3() == extended(before, "attestd", "config", second)
+        rig.wait_until("evidence shows the new one", lambda: is_bound(r))
+        assert configs_measured(r) == [first, second]
+
+        r.daemon.stop()
+        before = r.rtmr3()
+        r.start_daemon()
+        rig.wait_until("it is bound again", lambda: is_bound(r))
+        assert r.rtmr3() == before, "the same configuration is not measured again"
+        r.daemon.stop()
+        r.write_config(r.config())
+        r.start_daemon()
+        rig.wait_until("it is bound to the first", lambda: is_bound(r))
+        assert configs_measured(r) == [first, second, first]
+
+
+def test_bound_to_a_register_that_somebody_extends():
+    """bound to RTMR3, nothing is released once the log no longer explains it; a reload keeps the old configuration"""
+    with started(binding="rtmr3") as r:
+        with open(r.root / devices_test.MEASUREMENTS / "rtmr3:sha384", "r+b", buffering=0) as register:
+            register.write(bytes(48))
+        r.control(fail="none")
+        session, _ = r.renewed()
+        assert session["last_attempt"] == "refused" and "rtmr3" in session["last_error"], session
+        assert r.ask("app", "GET", "/v1/health").status == 503
+        changed = r.config()
+        changed["secrets"]["db/password"]["allow"] = ["app", "other"]
+        r.write_config(changed)
+        answer = r.reload()
+        assert answer.status == 503 and answer.code == "event.lost", (answer.status, answer.body)
+        r.daemon.stop()
+        r.start_daemon()
+        rig.wait_until("the register was looked at", lambda: r.status()["events"]["state"] == "lost")
+        assert "config.unmeasured" in r.daemon.output, r.daemon.output
+        assert not is_bound(r)
+
+
+def test_register_is_written_later():
+    """a register that cannot be written at the start costs releases, not the daemon: it is tried again"""
+    with started(binding="rtmr3") as r:
+        r.daemon.stop()
+        changed = r.config()
+        changed["secrets"]["db/password"]["allow"] = ["app", "other"]
+        r.write_config(changed)
+        r.control(device={"fixed_registers": True})
+        r.start_daemon()
+        rig.wait_until("it was tried", lambda: "config.unmeasured" in r.daemon.output)
+        rig.wait_until("the session is affirming", lambda: r.session()["affirming"])
+        assert not is_bound(r)
+        refused = r.ask("app", "GET", "/v1/health")
+        assert refused.status == 503 and "last configuration" in refused.json["detail"], refused.body
+        r.control(device={})
+        rig.wait_until("it is bound", lambda: is_bound(r), seconds=30)
 
 
 def test_policy_names_events():

@@ -119,6 +119,7 @@ Result<DeviceFaults> device_faults(const JsonValue& value) {
     ATTESTD_CHECK(take_bool(from, "svsm", svsm));
     out.svsm = svsm.value_or(false);
     out.empty = empty.value_or(false);
+    out.fixed_registers = fixed.value_or(false);
     out.zero_key = zero_key.value_or(false);
     if (const auto provider = from.optional("provider")) {
         ATTESTD_TRY(out.provider, provider->text());

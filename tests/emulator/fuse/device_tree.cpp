@@ -359,7 +359,7 @@ int DeviceTree::write(std::uint64_t handle, ByteView bytes, std::uint64_t offset
         if (offset != 0 || bytes.size() != kRegisterLen) return -EINVAL;
         ByteArray<kRegisterLen> digest{};
         std::copy(bytes.begin(), bytes.end(), digest.begin());
-        if (!machine_.extend(node.rtmr, digest)) return -EIO;
+        if (machine_.device().fixed_registers || !machine_.extend(node.rtmr, digest)) return -EIO;
         return static_cast<int>(bytes.size());
     }
     if (node.kind != Kind::attribute) return -EINVAL;

@@ -71,8 +71,8 @@ int read_tsm_text(const TsmReport& report, const std::string& name, const std::s
 }
 
 int write_tsm_text(TsmReport& report, const std::string& name, ByteView text) {
-    if (name != "privlevel") return EACCES;
     std::string_view digits = as_text(text);
+    if (digits.ends_with('\n')) digits.remove_suffix(1);
     if (name.starts_with("service_")) {
         if (name == "service_provider") report.service_provider = std::string(digits);
         ++report.generation;
@@ -80,7 +80,6 @@ int write_tsm_text(TsmReport& report, const std::string& name, ByteView text) {
         return 0;
     }
     if (name != "privlevel") return EACCES;
-    if (digits.ends_with('\n')) digits.remove_suffix(1);
     std::uint32_t level = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), level);
     if (error != std::errc() || end != digits.data() + digits.size() || level > kMaxPrivlevel)

@@ -3,6 +3,7 @@
 
 #include "agent/release/binding.h"
 #include "agent/release/grant.h"
+#include "quote/boot/boot_facts.h"
 #include "tests/support/catch.h"
 #include "verifier/internal/result_builder.h"
 
@@ -31,11 +32,13 @@ IntelQuote quote() {
     return IntelQuote{QuoteHeader{}, body};
 }
 
-Affirmation session_of(Claims claims, Grade grade = Grade::production) {
+Affirmation session_of(Claims claims, Grade grade = Grade::production,
+                       std::shared_ptr<const BootFacts> boot = nullptr) {
     const Tee tee = std::holds_alternative<IntelQuote>(claims) ? Tee::tdx : Tee::snp;
     ResultBuilder builder(tee, "test", Time(1000s), Sha256{});
     builder.grade(grade);
     builder.claims(std::move(claims));
+    if (boot) builder.boot(std::move(boot));
     const AttestationResult result = std::move(builder).finish_verified(Time(2000s));
     return Affirmation{result.affirming().value(), 3, kNow + 60s, kNow - 30s, "local"};
 }
@@ -291,6 +294,34 @@ TEST_CASE("binding: the launch field must hold the configuration's digest", "[ag
         REQUIRE_ERRC(Errc::binding_mismatch,
                      bound(ConfigBinding::hostdata, session_of(SnpReport{})));
     }
+}
+
+TEST_CASE("binding: the events of RTMR3 must name the configuration last", "[agent][release]") {
+    Config config = policy();
+    config.config_binding = ConfigBinding::rtmr3;
+    config.digest.fill(0xbb);
+    Sha256 other{};
+    const auto bound = [&](std::vector<RuntimeEvent> events) {
+        auto facts = std::make_shared<BootFacts>();
+        facts->runtime_events = std::move(events);
+        const Affirmation session = session_of(quote(), Grade::production, std::move(facts));
+        return check_binding(config, session.result.result());
+    };
+    const RuntimeEvent own = config_event(config.digest), foreign = config_event(other);
+    const RuntimeEvent pretended{"workload/app", own.operation, own.content};
+    REQUIRE_OK(bound({own}));
+    REQUIRE_OK(bound({foreign, own, {"workload/app", "started", ""}}));
+    const auto refused = [&](std::vector<RuntimeEvent> events) {
+        const auto outcome = bound(std::move(events));
+        REQUIRE_ERRC(Errc::binding_mismatch, outcome);
+        return outcome.error().detail;
+    };
+    CHECK_THAT(refused({}), test::ContainsSubstring("with is none, this one is bbbb"));
+    CHECK_THAT(refused({own, foreign}), test::ContainsSubstring("with is 0000"));
+    CHECK_THAT(refused({foreign, pretended}), test::ContainsSubstring("with is 0000"));
+    const auto unexplained = check_binding(config, session_of(quote()).result.result());
+    REQUIRE_ERRC(Errc::binding_mismatch, unexplained);
+    CHECK_THAT(unexplained.error().detail, test::ContainsSubstring("no event log explains"));
 }
 
 TEST_CASE("conditions: each is told with what is wanted, what is found and whether it holds",
