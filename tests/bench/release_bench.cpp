@@ -1,5 +1,6 @@
 // release/1, 16, 64 and release/connect: a secret from the real daemon, identified, authorised and
-// audited. memory/idle and memory/1000: what it keeps, alone and with a thousand callers.
+// audited; release/16/slow: the same beside a thousand clients that never finish their request.
+// memory/idle and memory/1000: what it keeps, alone and with a thousand callers.
 //
 // attestd runs as its own process with its external platform, attestd-devsim; limits that would
 // slow a load down are raised by its configuration, and nothing else is different from production.
@@ -14,6 +15,7 @@
 #include "tests/bench/http_load.h"
 #include "tests/bench/load_client.h"
 #include "tests/bench/options.h"
+#include "tests/bench/slow_clients.h"
 #include "tests/bench/unix_socket.h"
 #include "tests/support/temp_dir.h"
 
@@ -51,6 +53,7 @@ std::string config_text(const test::TempDir& dir, const test::TempDir& machine,
   "workloads": {{"app": {{"match": [{{"socket": "app", "uid": {1}}}], "allow_root": {2}}}}},
   "secrets": {{"bench": {{"source": "store", "allow": ["app"], "test": true}}}},
   "limits": {{"connections": 4096, "connections_per_uid": 4096, "idle_timeout": "10m",
+             "request_timeout": "10m",
              "requests": {{"per_second": 1000000, "burst": 1000000}}}}
 }})",
                        dir.path().string(), ::getuid(), ::getuid() == 0, trust_anchors,
@@ -140,6 +143,16 @@ void release(benchmark::State& state, const Options& options, int num_connection
                    [agent] { return agent->cpu_ns(); });
 }
 
+void release_beside_slow(benchmark::State& state, const Options& options) {
+    constexpr int kSlowClients = 1000, kConnections = 16;
+    const Agent* const agent = running_agent(state, options);
+    if (agent == nullptr) return;
+    const auto slow = SlowClients::start(agent->socket(), kSlowClients);
+    if (!slow) return state.SkipWithError(to_string(slow.error()).c_str());
+    run_keep_alive(state, agent->socket(), kConnections, kGetSecret,
+                   [agent] { return agent->cpu_ns(); });
+}
+
 void release_connect(benchmark::State& state, const Options& options) {
     const Agent* const agent = running_agent(state, options);
     if (agent == nullptr) return;
@@ -201,6 +214,7 @@ void register_release(const Options& options) {
     for (const int n : {1, 16, 64}) {
         benchmark::RegisterBenchmark(fmt::format("release/{}", n).c_str(), release, options, n);
     }
+    benchmark::RegisterBenchmark("release/16/slow", release_beside_slow, options);
     benchmark::RegisterBenchmark("release/connect", release_connect, options);
     benchmark::RegisterBenchmark("memory/idle", memory_idle, options)->Iterations(1);
     benchmark::RegisterBenchmark("memory/1000", memory_connected, options)->Iterations(1);

@@ -12,7 +12,7 @@ import sys
 EXPECTED = ["floor/p256_verify", "floor/p384_verify", "floor/epoll/1", "floor/epoll/16", "floor/epoll/64",
             "floor/epoll/connect", "nginx/16",
             "tdx/parse", "tdx/cold", "tdx/warm", "tdx/hot", "snp/parse", "snp/cold", "snp/hot",
-            "release/1", "release/16", "release/64", "release/connect",
+            "release/1", "release/16", "release/64", "release/16/slow", "release/connect",
             "memory/idle", "memory/1000", "start/ready"]
 
 
