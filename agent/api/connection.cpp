@@ -142,6 +142,8 @@ void Connection::guarded(F&& act) noexcept {
         act();
     } catch (const std::exception& e) {
         log_event(LogLevel::error, "connection.bug", {{"what", e.what()}});
+        // What threw was the last that ran of it: nobody else will tell of its end.
+        if (state_ == State::busy) state_ = State::reading;
         close();
     }
 }

@@ -238,7 +238,7 @@ Task<Result<void>> Credentials::answer(Request& request) {
         if (!released) co_return tl::make_unexpected(released.error());
         // The last word before bytes leave: no suspension lies between this and the first write.
         if (!agent_.holds(released->grant)) continue;
-        request.limit_sending();
+        // Without a limit of time: to systemd the part that was sent by then would be the whole.
         const auto sent = co_await send_all(request.socket, *released->secret.value);
         co_return sent;
     }
