@@ -1,11 +1,18 @@
 #include "agent/verifier_kind.h"
 
+#include "agent/external_kind.h"
 #include "agent/local_kind.h"
 
 namespace attestd {
 
 Result<std::unique_ptr<VerifierKind>> make_verifier(const VerifierConfig& config) {
-    return LocalKind::make(config);
+    switch (config.type) {
+        case VerifierType::local:
+            return LocalKind::make(config);
+        case VerifierType::external:
+            return std::make_unique<ExternalKind>(config);
+    }
+    return fail(Errc::bad_config, "verifier.type: unknown");
 }
 
 }  // namespace attestd

@@ -30,7 +30,8 @@ class VerifierKind {
     [[nodiscard]] virtual std::vector<EndorsementId> take_wanted() { return {}; }
 };
 
-/// The verifier that configuration names; today the one in this process (agent/local_kind.h).
+/// The verifier that configuration names: the one in this process (agent/local_kind.h) or a service
+/// (agent/external_kind.h).
 [[nodiscard]] Result<std::unique_ptr<VerifierKind>> make_verifier(const VerifierConfig& config);
 
 }  // namespace attestd

@@ -62,8 +62,21 @@ struct CollateralConfig {
     friend bool operator==(const CollateralConfig&, const CollateralConfig&) = default;
 };
 
+enum class VerifierType : std::uint8_t {
+    local,     ///< in this process
+    external,  ///< a service on a Unix socket (attestd-plugin(7))
+};
+
+[[nodiscard]] constexpr std::string_view verifier_type_name(VerifierType type) noexcept {
+    return type == VerifierType::local ? "local" : "external";
+}
+
 struct VerifierConfig {
-    LoadedFile policy;  ///< the appraisal policy
+    VerifierType type = VerifierType::local;
+    std::filesystem::path socket;               ///< of an external one
+    Millis timeout = std::chrono::seconds(30);  ///< for its answer
+    bool expects_test = false;  ///< of an external one: all its results are test grade
+    LoadedFile policy;          ///< the appraisal policy of the local one
     Millis max_age = std::chrono::minutes(10);
     std::vector<std::filesystem::path> endorsements;  ///< files and folders, read at each appraisal
     std::vector<LoadedFile> trust_anchors;            ///< additional: every result is test grade
@@ -71,6 +84,9 @@ struct VerifierConfig {
     /// No key of its own: the configuration is bound to RTMR3, so the log that explains the
     /// registers must be held against them whether or not the appraisal policy pins events.
     bool needs_event_log = false;
+
+    /// Every result may be of test grade.
+    [[nodiscard]] bool is_test() const noexcept { return expects_test || !trust_anchors.empty(); }
 
     friend bool operator==(const VerifierConfig&, const VerifierConfig&) = default;
 };
@@ -279,7 +295,7 @@ struct Config {
     Sha256 digest{};
     Sha384 digest_sha384{};  ///< over the same bytes
 
-    [[nodiscard]] bool is_test_setup() const noexcept { return !verifier.trust_anchors.empty(); }
+    [[nodiscard]] bool is_test_setup() const noexcept { return verifier.is_test(); }
     /// Whether any rule can only be judged with attestd-inspect's help.
     [[nodiscard]] bool needs_inspection() const noexcept;
 };

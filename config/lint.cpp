@@ -210,10 +210,12 @@ void lint_allowed(const Config& config, const SecretPolicy& secret, const std::s
 void lint_conditions(const Config& config, const SecretPolicy& secret, const std::string& where,
                      Findings& out) {
     const Conditions& require = secret.require;
-    // The one kind of verifier that a configuration can name so far.
-    if (!require.verifiers.empty() && !has_id(require.verifiers, "local")) {
-        out.push_back({"secret.never", where + ".require.verifier",
-                       "the configured verifier is \"local\": the secret is never released"});
+    const std::string verifier(verifier_type_name(config.verifier.type));
+    if (!require.verifiers.empty() && !has_id(require.verifiers, verifier)) {
+        out.push_back(
+            {"secret.never", where + ".require.verifier",
+             fmt::format("the configured verifier is \"{}\": the secret is never released",
+                         verifier)});
     }
     if (require.max_age && *require.max_age > config.verifier.max_age) {
         out.push_back(
@@ -222,8 +224,8 @@ void lint_conditions(const Config& config, const SecretPolicy& secret, const std
     }
     if (config.is_test_setup() && !secret.test) {
         out.push_back({"secret.never", where,
-                       "trust anchors are added, so every result may be of test grade: without "
-                       "\"test\": true the secret is not released on one"});
+                       "every result may be of test grade (verifier.trust_anchors, verifier.test): "
+                       "without \"test\": true the secret is not released on one"});
     }
 }
 
@@ -256,8 +258,11 @@ std::vector<LintFinding> lint(const Config& config) {
                        "\"none\": whoever writes the disk decides who gets which secret"});
     }
     if (config.is_test_setup()) {
-        out.push_back({"verifier.test-grade", "verifier.trust_anchors",
-                       "results that rest on added anchors are test grade"});
+        const bool is_external = config.verifier.type == VerifierType::external;
+        out.push_back({"verifier.test-grade",
+                       is_external ? "verifier.test" : "verifier.trust_anchors",
+                       is_external ? "all results are test grade"
+                                   : "results that rest on added anchors are test grade"});
     }
     return out;
 }

@@ -15,8 +15,7 @@ namespace {
 // Types that the design names and this build does not have: refused in these words, not as a typing
 // error.
 constexpr std::array<std::string_view, 1> kLaterPlatforms{"azure_vtpm"};
-constexpr std::array<std::string_view, 5> kLaterVerifiers{"kbs", "ita", "maa", "veraison",
-                                                          "external"};
+constexpr std::array<std::string_view, 4> kLaterVerifiers{"kbs", "ita", "maa", "veraison"};
 constexpr std::array<std::string_view, 4> kLaterSources{"kbs", "vault", "credential", "external"};
 
 template <class List>
@@ -290,16 +289,35 @@ Result<PlatformConfig> load_platform(const MaybeValue& value) {
     return platform;
 }
 
+Result<void> load_external_verifier(JsonObject& members, VerifierConfig& verifier) {
+    constexpr Millis kMinTimeout = std::chrono::milliseconds(100);
+    ATTESTD_TRY(const JsonValue socket, members.required("socket"));
+    ATTESTD_TRY(verifier.socket, path_of(socket));
+    ATTESTD_TRY(verifier.timeout, duration_or(members, "timeout", verifier.timeout, kMinTimeout));
+    if (const auto test = members.optional("test")) {
+        ATTESTD_TRY(verifier.expects_test, test->boolean());
+    }
+    verifier.collateral.fetch = false;  // what it lacks, it gets by itself
+    return members.finish();
+}
+
 Result<VerifierConfig> load_verifier(const JsonValue& value, LoadContext& context) {
     VerifierConfig verifier;
     ATTESTD_TRY(JsonObject members, value.object());
     ATTESTD_TRY(const JsonValue type_value, members.required("type"));
     ATTESTD_TRY(const std::string type, type_value.text());
-    if (type != "local") return fail_type(type_value, type, kLaterVerifiers, "\"local\"");
-    ATTESTD_TRY(const JsonValue policy, members.required("policy"));
-    ATTESTD_TRY(const auto policy_path, path_of(policy));
+    const bool is_external = type == verifier_type_name(VerifierType::external);
+    if (!is_external && type != verifier_type_name(VerifierType::local))
+        return fail_type(type_value, type, kLaterVerifiers, "\"local\" and \"external\"");
     constexpr Millis kMinAge = std::chrono::seconds(1);
     ATTESTD_TRY(verifier.max_age, duration_or(members, "max_age", verifier.max_age, kMinAge));
+    if (is_external) {
+        verifier.type = VerifierType::external;
+        ATTESTD_CHECK(load_external_verifier(members, verifier));
+        return verifier;
+    }
+    ATTESTD_TRY(const JsonValue policy, members.required("policy"));
+    ATTESTD_TRY(const auto policy_path, path_of(policy));
     ATTESTD_TRY(verifier.endorsements, paths_or_none(members, "endorsements"));
     ATTESTD_TRY(const auto anchors, paths_or_none(members, "trust_anchors"));
     ATTESTD_TRY(verifier.collateral, load_collateral(members.optional("collateral")));

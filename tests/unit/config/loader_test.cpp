@@ -47,6 +47,39 @@ TEST_CASE("config: the least that loads has the documented defaults", "[config]"
     CHECK(config->listeners[2].hold == std::chrono::seconds(20));
 }
 
+TEST_CASE("config: an external verifier has a socket and no policy", "[config]") {
+    const Setup setup;
+    const auto good = setup.load(
+        R"({"verifier": {"type": "external", "socket": "/run/v.sock", "timeout": "2s"}})");
+    REQUIRE_OK(good);
+    CHECK(good->verifier.type == VerifierType::external);
+    CHECK(good->verifier.socket == "/run/v.sock");
+    CHECK(good->verifier.timeout == std::chrono::seconds(2));
+    CHECK_FALSE(good->verifier.collateral.fetch);
+    CHECK_FALSE(good->is_test_setup());
+    const auto test =
+        setup.load(R"({"verifier": {"type": "external", "socket": "/run/v.sock", "test": true}})");
+    REQUIRE_OK(test);
+    CHECK(test->is_test_setup());
+    struct Row {
+        const char* members;
+        Errc code;
+        const char* says;
+    };
+    const auto row = GENERATE(values<Row>({
+        {R"("socket": "/s", "policy": "/p")", Errc::unknown_key, "verifier.policy"},
+        {R"("socket": "/s", "trust_anchors": [])", Errc::unknown_key, "verifier.trust_anchors"},
+        {R"("max_age": "1m")", Errc::missing_key, "\"socket\""},
+        {R"("socket": "s")", Errc::bad_value, "absolute path"},
+        {R"("socket": "/s", "timeout": "1ms")", Errc::bad_value, "at least"},
+    }));
+    INFO(row.members);
+    const auto refused =
+        setup.load(std::string(R"({"verifier": {"type": "external", )") + row.members + "}}");
+    REQUIRE_ERRC(row.code, refused);
+    CHECK_THAT(refused.error().detail, ContainsSubstring(row.says));
+}
+
 TEST_CASE("config: callers' cgroups matter as soon as one rule looks at them", "[config]") {
     const Setup setup;
     const auto with_rule = [&](const std::string& rule) {

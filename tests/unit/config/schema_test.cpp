@@ -99,7 +99,7 @@ TEST_CASE("attestd.schema.json names exactly the keys that the loader knows", "[
     const auto row = GENERATE(
         values<Row>({{"", ""},
                      {"/platform", "/properties/platform/oneOf/0"},
-                     {"/verifier", "/properties/verifier"},
+                     {"/verifier", "/properties/verifier/oneOf/0"},
                      {"/sources/store", "/$defs/source"},
                      {"/sources/store/remote_slot", "/$defs/source/properties/remote_slot"},
                      {"/workloads/app", "/$defs/workload"},

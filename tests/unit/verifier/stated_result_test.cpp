@@ -1,0 +1,129 @@
+// Another verifier's word: accepted only when it is whole and speaks of this evidence.
+#include "verifier/stated_result.h"
+
+#include "tests/support/catch.h"
+#include "tests/unit/verifier/setting.h"
+
+namespace attestd::stated_test {
+
+using test::ContainsSubstring;
+using test::IntelCase;
+using test::outcome_of;
+using test::SnpCase;
+
+namespace {
+
+constexpr ReportData kAsked{0x11, 0x22, 0x33};
+
+// Evidence made for kAsked, and a statement that accepts it.
+struct Word {
+    explicit Word(Tee tee) {
+        evidence.tee = tee;
+        if (tee == Tee::snp) {
+            SnpCase c;
+            c.fields.report_data = kAsked;
+            evidence.quote = c.report();
+        } else {
+            IntelCase c;
+            test::td(c).report_data = kAsked;
+            evidence.quote = c.setting().evidence;
+        }
+        statement.verdict = Verdict::accepted;
+        statement.grade = Grade::production;
+        statement.report_data = kAsked;
+        statement.valid_until = test::now() + std::chrono::hours(1);
+        expected.report_data = kAsked;
+    }
+    [[nodiscard]] AttestationResult result() const {
+        return result_of_statement(evidence, statement, expected, grade, test::now());
+    }
+
+    Evidence evidence{};
+    VerifierStatement statement;
+    Expectations expected{};
+    Grade grade = Grade::production;
+};
+
+}  // namespace
+
+TEST_CASE("stated result: a whole acceptance of this evidence opens, until its end",
+          "[verifier][stated]") {
+    const Tee tee = GENERATE(Tee::snp, Tee::tdx);
+    Word word(tee);
+    word.statement.findings = {{"tcb.aging", Severity::warning, "soon"}};
+    const AttestationResult result = word.result();
+    REQUIRE(outcome_of(result) == "accepted");
+    CHECK(result.tee() == tee);
+    CHECK(result.grade() == Grade::production);
+    CHECK(result.valid_until() == word.statement.valid_until);
+    CHECK(test::has_finding(result, std::string(tee_name(tee)) + ".stated.tcb.aging"));
+    CHECK(std::holds_alternative<SnpReport>(result.claims()) == (tee == Tee::snp));
+    REQUIRE_OK(result.affirming());
+}
+
+TEST_CASE("stated result: what is not said, or not of this evidence, is a no",
+          "[verifier][stated]") {
+    struct Row {
+        const char* outcome;
+        void (*change)(Word&);
+    };
+    const auto row = GENERATE(values<Row>({
+        {"refused: snp.stated.refused", [](Word& w) { w.statement.verdict = Verdict::refused; }},
+        {"refused: snp.stated.tcb.old",
+         [](Word& w) {
+             w.statement.verdict = Verdict::refused;
+             w.statement.findings = {{"tcb.old", Severity::error, ""}};
+         }},
+        {"refused: snp.stated.tcb.old",
+         [](Word& w) {
+             w.statement.findings = {{"tcb.old", Severity::error, ""}};
+         }},
+        {"undecided:", [](Word& w) { w.statement.verdict = Verdict::undecided; }},
+        {"refused: snp.stated.report-data",
+         [](Word& w) {
+             w.statement.verdict = Verdict::undecided;
+             (*w.statement.report_data)[63] = 1;
+         }},
+        {"refused: snp.stated.report-data", [](Word& w) { (*w.statement.report_data)[63] = 1; }},
+        {"refused: snp.stated.report-data", [](Word& w) { w.statement.report_data.reset(); }},
+        {"refused: snp.report-data.mismatch snp.stated.report-data",
+         [](Word& w) { (*w.expected.report_data)[0] = 0; }},
+        {"refused: snp.stated.unbound",
+         [](Word& w) {
+             w.expected.report_data.reset();
+             w.statement.report_data.reset();
+         }},
+        {"refused: snp.stated.unlimited", [](Word& w) { w.statement.valid_until.reset(); }},
+        {"refused: snp.stated.expired", [](Word& w) { w.statement.valid_until = test::now(); }},
+        {"refused: snp.stated.grade", [](Word& w) { w.statement.grade = Grade::test; }},
+        {"refused: snp.parse.bad-length", [](Word& w) { w.evidence.quote.pop_back(); }},
+        {"refused: tdx.parse.unsupported-type", [](Word& w) { w.evidence.tee = Tee::tdx; }},
+    }));
+    Word word(Tee::snp);
+    row.change(word);
+    const AttestationResult result = word.result();
+    CHECK(outcome_of(result) == row.outcome);
+    REQUIRE_ERRC(Errc::not_affirming, result.affirming());
+}
+
+TEST_CASE("stated result: where test grade is expected, every result is", "[verifier][stated]") {
+    Word word(Tee::snp);
+    word.grade = Grade::test;
+    word.statement.grade = GENERATE(Grade::production, Grade::test);
+    CHECK(outcome_of(word.result()) == "accepted");
+    CHECK(word.result().grade() == Grade::test);
+}
+
+TEST_CASE("stated result: a quote of an enclave is no TD's", "[verifier][stated]") {
+    Word word(Tee::tdx);
+    word.evidence.tee = Tee::sgx;
+    CHECK(outcome_of(word.result()) == "refused: sgx.stated.tee");
+}
+
+TEST_CASE("stated result: a report that an SVSM made binds its manifest", "[verifier][stated]") {
+    Word word(Tee::snp);
+    word.expected.service_manifest = Bytes{1};
+    CHECK(outcome_of(word.result()) == "refused: snp.report-data.mismatch");
+}
+
+}  // namespace attestd::stated_test

@@ -1,0 +1,84 @@
+#include "verifier/stated_result.h"
+
+#include <fmt/format.h>
+
+#include "verifier/internal/appraisal.h"
+#include "verifier/internal/result_builder.h"
+
+namespace attestd {
+namespace {
+
+ResultBuilder unreadable(const Evidence& evidence, const Error& error, Time now) {
+    ResultBuilder out(evidence.tee, "unknown", now, sha256(evidence.quote));
+    out.add(error);
+    return out;
+}
+
+// What the evidence says of itself, and that it was made for what was asked.
+ResultBuilder begin_result(const Evidence& evidence, const Expectations& expected, Time now) {
+    if (evidence.tee == Tee::snp) {
+        const auto parsed = parse_snp_report(evidence.quote);
+        if (!parsed) return unreadable(evidence, parsed.error(), now);
+        ResultBuilder out(Tee::snp, parsed->report.format(), now, sha256(parsed->signed_part));
+        out.claims(parsed->report);
+        appraise_snp_report_data(out, parsed->report, expected);
+        return out;
+    }
+    const auto parsed = parse_intel_quote(evidence.quote);
+    if (!parsed) return unreadable(evidence, parsed.error(), now);
+    ResultBuilder out(evidence.tee, parsed->quote.format(), now, sha256(parsed->signed_part));
+    if (parsed->quote.is_tdx() != (evidence.tee == Tee::tdx))
+        out.error("stated.tee", "the evidence is not of the kind that it is called");
+    out.claims(parsed->quote);
+    appraise_report_data(out, parsed->quote.report_data(), expected);
+    return out;
+}
+
+void check_statement(ResultBuilder& out, const VerifierStatement& statement,
+                     const Expectations& expected, Grade grade, Time now) {
+    if (!expected.report_data) {
+        out.error("stated.unbound", "nothing says which report data the statement is to speak of");
+    } else if (statement.report_data != expected.report_data) {
+        out.error("stated.report-data",
+                  "the verifier speaks of other report data than it was asked about");
+    }
+    if (statement.grade == Grade::test && grade != Grade::test) {
+        out.error("stated.grade",
+                  "the verifier says that its result is of test grade; configuration does not "
+                  "expect that (verifier.test)");
+    }
+    if (statement.verdict != Verdict::accepted) return;
+    if (!statement.valid_until) {
+        out.error("stated.unlimited", "the verifier accepts and does not say until when");
+    } else if (*statement.valid_until <= now) {
+        out.error("stated.expired", fmt::format("the verifier's word ended at {}",
+                                                to_rfc3339(*statement.valid_until)));
+    }
+}
+
+}  // namespace
+
+AttestationResult result_of_statement(const Evidence& evidence, const VerifierStatement& statement,
+                                      const Expectations& expected, Grade grade, Time now) {
+    ResultBuilder out = begin_result(evidence, expected, now);
+    out.grade(grade);
+    check_statement(out, statement, expected, grade, now);
+    const bool is_sound = out.num_errors() == 0;
+    for (const Finding& finding : statement.findings) {
+        out.add({fmt::format("{}.stated.{}", tee_name(evidence.tee), finding.id), finding.severity,
+                 finding.detail});
+    }
+    switch (statement.verdict) {
+        case Verdict::accepted:
+            return std::move(out).finish_verified(statement.valid_until.value_or(now));
+        case Verdict::undecided:
+            return std::move(out).finish_unverified(/*only_absences=*/is_sound);
+        case Verdict::refused:
+            break;
+    }
+    if (out.num_errors() == 0)
+        out.error("stated.refused", "the verifier refused the evidence and gave no reason");
+    return std::move(out).finish_unverified(/*only_absences=*/false);
+}
+
+}  // namespace attestd
