@@ -32,9 +32,11 @@ unsigned status_of(Errc code) noexcept {
         case Errc::cgroup_foreign:
         case Errc::cgroup_delegated:
         case Errc::exe_refused:
+        case Errc::kbs_denied:
             return 403;
         case Errc::secret_unavailable:
         case Errc::not_found:
+        case Errc::kbs_missing:
             return 404;
         case Errc::timed_out:
             return 504;
