@@ -110,6 +110,36 @@ struct StoreSourceConfig {
     friend bool operator==(const StoreSourceConfig&, const StoreSourceConfig&) = default;
 };
 
+enum class KbsProtocol : std::uint8_t { v0_2_0, v0_4_0 };
+
+[[nodiscard]] constexpr std::string_view kbs_protocol_name(KbsProtocol p) noexcept {
+    return p == KbsProtocol::v0_2_0 ? "0.2.0" : "0.4.0";
+}
+
+/// Of the key pair that a key broker encrypts to.
+enum class TeeKeyType : std::uint8_t { p256, p521, rsa3072 };
+
+/// A Trustee key broker (`spec/kbs.md`).
+struct KbsSourceConfig {
+    std::string url;  ///< "https://kbs.example.com:8080": no slash at the end
+    /// Who signs tokens: a public key, a certificate, a CA certificate (PEM) or a JWKS document.
+    std::optional<LoadedFile> token_signer;
+    /// No signer is pinned: the key that a token itself names is taken, so nothing but the TLS
+    /// connection says who judged the evidence.
+    bool discover_token_signer = false;
+    std::string token_algorithm;  ///< "RS384", ...; empty: the usual one of the signer's key
+    KbsProtocol protocol = KbsProtocol::v0_4_0;
+    TeeKeyType tee_key = TeeKeyType::p256;
+    bool legacy_tee_names = false;              ///< of Azure, as Trustee spelt them before v0.16
+    std::string extra_params;                   ///< an object's JSON: added to the handshake's own
+    std::optional<LoadedFile> init_data;        ///< the document whose digest the hardware holds
+    bool accept_warning = false;                ///< tokens with ear.status "warning" open, too
+    Millis timeout = std::chrono::seconds(50);  ///< one read, with all that it takes
+    std::filesystem::path fetch_socket = "/run/attestd/fetch.sock";
+
+    friend bool operator==(const KbsSourceConfig&, const KbsSourceConfig&) = default;
+};
+
 /// Compares whole components of a unit's name; with `any_instance`, `name` is "web@" and the
 /// instance is free.
 struct UnitPattern {
@@ -280,6 +310,7 @@ struct Config {
     PlatformConfig platform;
     VerifierConfig verifier;
     std::map<std::string, StoreSourceConfig, std::less<>> stores;  ///< sources of type "store"
+    std::map<std::string, KbsSourceConfig, std::less<>> brokers;   ///< sources of type "kbs"
     std::vector<Workload> workloads;                               ///< sorted by id
     std::map<std::string, SecretPolicy, std::less<>> secrets;
     /// What attestd itself gets to open the `remote` slot of the store of this name.
@@ -295,6 +326,9 @@ struct Config {
     Sha256 digest{};
     Sha384 digest_sha384{};  ///< over the same bytes
 
+    [[nodiscard]] bool has_source(std::string_view name) const {
+        return stores.contains(name) || brokers.contains(name);
+    }
     [[nodiscard]] bool is_test_setup() const noexcept { return verifier.is_test(); }
     /// Whether any rule can only be judged with attestd-inspect's help.
     [[nodiscard]] bool needs_inspection() const noexcept;

@@ -36,18 +36,17 @@ Result<SecretPolicy> load_secret(const std::string& name, const JsonValue& value
     ATTESTD_TRY(JsonObject in, value.object());
     ATTESTD_TRY(const JsonValue source, in.required("source"));
     ATTESTD_TRY(out.source, source.text());
-    if (!config.stores.contains(out.source)) {
+    if (!config.has_source(out.source)) {
         return source.fail_here(Errc::bad_reference,
                                 fmt::format("no source is called \"{}\"", out.source));
     }
     out.resource = name;
-    if (const auto resource = in.optional("resource")) {
-        ATTESTD_TRY(out.resource,
-                    parse_text(*resource, [](const std::string& text) -> Result<std::string> {
-                        ATTESTD_CHECK(SecretName::parse(text));
-                        return text;
-                    }));
+    const auto resource = in.optional("resource");
+    if (resource) {
+        ATTESTD_TRY(out.resource, resource->text());
     }
+    if (const auto good = check_resource(config, out.source, out.resource); !good)
+        return (resource ? *resource : value).fail_here(good.error().code, good.error().detail);
     ATTESTD_TRY(const JsonValue allow, in.required("allow"));
     ATTESTD_TRY(out.allow, load_ids(allow, config));
     ATTESTD_TRY(out.deny, load_ids(in.optional("deny"), config));

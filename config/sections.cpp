@@ -16,7 +16,7 @@ namespace {
 // error.
 constexpr std::array<std::string_view, 1> kLaterPlatforms{"azure_vtpm"};
 constexpr std::array<std::string_view, 4> kLaterVerifiers{"kbs", "ita", "maa", "veraison"};
-constexpr std::array<std::string_view, 4> kLaterSources{"kbs", "vault", "credential", "external"};
+constexpr std::array<std::string_view, 3> kLaterSources{"vault", "credential", "external"};
 
 template <class List>
 tl::unexpected<Error> fail_type(const JsonValue& value, const std::string& type, const List& later,
@@ -36,11 +36,7 @@ Result<RemoteSlotConfig> load_remote_slot(const JsonValue& value) {
     ATTESTD_TRY(const JsonValue source, in.required("source"));
     ATTESTD_TRY(out.source, source.text());
     ATTESTD_TRY(const JsonValue resource, in.required("resource"));
-    ATTESTD_TRY(out.resource,
-                parse_text(resource, [](const std::string& text) -> Result<std::string> {
-                    ATTESTD_CHECK(SecretName::parse(text));
-                    return text;
-                }));
+    ATTESTD_TRY(out.resource, resource.text());
     ATTESTD_CHECK(in.finish());
     return out;
 }
@@ -80,7 +76,7 @@ Result<void> resolve_remote_slots(const JsonValue& sources, Config& config) {
     for (const auto& [name, store] : config.stores) {
         if (!store.remote_slot) continue;
         const auto& [source, resource] = *store.remote_slot;
-        if (!config.stores.contains(source)) {
+        if (!config.has_source(source)) {
             return sources.fail_here(
                 Errc::bad_reference,
                 fmt::format("{}.remote_slot: no source is called \"{}\"", name, source));
@@ -89,6 +85,10 @@ Result<void> resolve_remote_slots(const JsonValue& sources, Config& config) {
             return sources.fail_here(
                 Errc::bad_config,
                 fmt::format("{}.remote_slot: the store would have to be open to open it", name));
+        }
+        if (const auto good = check_resource(config, source, resource); !good) {
+            return sources.fail_here(good.error().code, fmt::format("{}.remote_slot.resource: {}",
+                                                                    name, good.error().detail));
         }
         SecretPolicy secret;
         secret.name = secret.resource = resource;
@@ -99,20 +99,26 @@ Result<void> resolve_remote_slots(const JsonValue& sources, Config& config) {
     return {};
 }
 
-// A base address: https and a host, no slash at the end.
 Result<std::string> address_or_none(JsonObject& members, std::string_view key) {
     const auto value = members.optional(key);
-    if (!value) return std::string();
-    ATTESTD_TRY(std::string text, value->text());
+    return value ? address_of(*value) : Result<std::string>(std::string());
+}
+
+}  // namespace
+
+Result<std::string> address_of(const JsonValue& value) {
+    ATTESTD_TRY(std::string text, value.text());
     const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
         return c > ' ' && c <= '~' && c != '?' && c != '#' && c != '@';
     });
     constexpr std::string_view kScheme = "https://";
     if (plain && text.starts_with(kScheme) && text.size() > kScheme.size() && !text.ends_with('/'))
         return text;
-    return value->fail_here(Errc::bad_value,
-                            "an address as \"https://pccs.example.com:8081\" is expected");
+    return value.fail_here(Errc::bad_value,
+                           "an address as \"https://pccs.example.com:8081\" is expected");
 }
+
+namespace {
 
 Result<CollateralConfig> load_collateral(const MaybeValue& value) {
     CollateralConfig out;
@@ -339,7 +345,13 @@ Result<void> load_sources(const MaybeValue& value, LoadContext& context, Config&
         ATTESTD_TRY(JsonObject members, source.object());
         ATTESTD_TRY(const JsonValue type_value, members.required("type"));
         ATTESTD_TRY(const std::string type, type_value.text());
-        if (type != "store") return fail_type(type_value, type, kLaterSources, "\"store\"");
+        if (type == "kbs") {
+            ATTESTD_TRY(auto broker, load_kbs_source(members, context));
+            config.brokers.emplace(name, std::move(broker));
+            continue;
+        }
+        if (type != "store")
+            return fail_type(type_value, type, kLaterSources, "\"store\" and \"kbs\"");
         ATTESTD_TRY(const auto store, load_store(members, config.state_dir / name, context));
         config.stores.emplace(name, store);
     }

@@ -167,9 +167,10 @@ Result<Permission> permit(const Config& policy, const std::vector<std::uint32_t>
                 "no workload of this caller may have a secret of that name");
 }
 
-// A sealed store is opened on this machine and nowhere else: nothing lies in between.
+// A sealed store is opened on this machine and nowhere else: nothing lies in between. What a key
+// broker sends is encrypted to a key of this process, or it is not taken.
 Protection protection_of(const Config& policy, const SecretPolicy& secret) noexcept {
-    return policy.stores.contains(secret.source) ? Protection::end_to_end : Protection::transport;
+    return policy.has_source(secret.source) ? Protection::end_to_end : Protection::transport;
 }
 
 ClaimView claim_of(const AttestationResult& result, const ClaimInfo& claim) {

@@ -68,6 +68,16 @@ template <class F>
 [[nodiscard]] Result<std::vector<std::filesystem::path>> paths_or_none(JsonObject& object,
                                                                        std::string_view key);
 
+/// A base address: https and a host, no slash at the end.
+[[nodiscard]] Result<std::string> address_of(const JsonValue& value);
+
+/// A source of type "kbs", but for its "type".
+[[nodiscard]] Result<KbsSourceConfig> load_kbs_source(JsonObject& members, LoadContext& context);
+
+/// The name of a secret at a source that is defined. Errc::bad_name, Errc::bad_reference.
+[[nodiscard]] Result<void> check_resource(const Config& config, const std::string& source,
+                                          const std::string& resource);
+
 /// The parts of the configuration, each from its member; `value` is empty when the member is
 /// absent.
 using MaybeValue = std::optional<JsonValue>;
