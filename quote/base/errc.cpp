@@ -41,6 +41,13 @@ constexpr auto kTable = std::to_array<ErrcInfo>({
     {Errc::memory_locked, "io.memory-not-locked",
      "Memory for secrets could not be locked against swap."},
     {Errc::crypto_failed, "crypto.failed", "The cryptographic library refused an operation."},
+    // encrypted messages and their keys (JOSE)
+    {Errc::jose_algorithm, "jose.algorithm",
+     "An encrypted message names an algorithm or a curve that is not taken, or not this key's."},
+    {Errc::jose_header, "jose.header",
+     "The header of an encrypted message asks for something that is not taken."},
+    {Errc::jwe_undecrypted, "jose.not-decrypted",
+     "An encrypted message was changed, or is for another key."},
     // evidence: structure that only verification judges
     {Errc::quote_malformed, "quote.malformed", "The quote does not parse."},
     {Errc::qe_vendor, "quote.qe-vendor", "The quoting enclave's vendor is not Intel."},

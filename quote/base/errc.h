@@ -37,6 +37,10 @@ enum class Errc : std::uint8_t {
     unavailable,
     memory_locked,
     crypto_failed,
+    // encrypted messages and their keys (JOSE)
+    jose_algorithm,
+    jose_header,
+    jwe_undecrypted,
     // evidence: structure that only verification judges
     quote_malformed,
     qe_vendor,
