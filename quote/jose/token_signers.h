@@ -1,0 +1,51 @@
+// TokenSigners: who may sign tokens, as pinned by a file: public keys, certificates, authorities,
+// or a JWKS document.
+//
+// With an authority a token brings its signer's certificates ("x5c"): they count as far as they
+// chain to the pinned one, and any "jwk" beside them must be the leaf's key (`spec/kbs.md` 6.1).
+#pragma once
+
+#include <openssl/x509.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quote/base/time.h"
+#include "quote/jose/jws.h"
+
+namespace attestd {
+
+class TokenSigners final {
+ public:
+    /// Of PEM blocks "PUBLIC KEY" and "CERTIFICATE", or of a JWKS (or JWK) document. At most 32.
+    /// `algorithm` as JwsKey has it; `name` is what errors call the file. Errc::bad_encoding,
+    /// Errc::bad_value, Errc::token_algorithm, errors of JSON.
+    [[nodiscard]] static Result<TokenSigners> parse(ByteView file, const std::string& name,
+                                                    std::optional<JwsAlgorithm> algorithm);
+
+    /// Whether one of them signed `token`, `now` being within the life of all certificates.
+    /// Errc::token_algorithm, Errc::token_signature, Errc::token_untrusted.
+    [[nodiscard]] Result<void> verify(const Jws& token, Time now) const;
+
+ private:
+    using Certificate = std::shared_ptr<X509>;
+    struct Pinned {
+        JwsKey key;
+        Certificate certificate;  // null: the bare key
+    };
+    [[nodiscard]] Result<void> add_certificate(ByteView der);
+    [[nodiscard]] Result<void> add_jwks(std::string_view text, const std::string& name);
+    [[nodiscard]] Result<JwsKey> chained_key(const Jws& token, Time now) const;
+
+    std::optional<JwsAlgorithm> algorithm_;
+    std::vector<Pinned> keys_;
+    std::vector<Certificate> authorities_;
+};
+
+/// The key that the token itself names ("jwk" in its header). It says nothing about who made the
+/// token: for those who were told to take any signer, in so many words. Errc::token_untrusted.
+[[nodiscard]] Result<JwsKey> key_named_by(const Jws& token);
+
+}  // namespace attestd
