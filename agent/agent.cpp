@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 
+#include "agent/brokers.h"
 #include "agent/caller/inspection.h"
 #include "agent/caller/interpreters.h"
 #include "agent/log.h"
@@ -24,7 +25,7 @@ std::optional<Millis> freshness_asked(const Config& config) {
 // Empty, or the first member that differs and only takes effect at a start.
 std::string_view needs_restart(const Config& now, const Config& fresh) {
     if (!(now.platform == fresh.platform)) return "platform";
-    if (now.stores != fresh.stores) return "sources";
+    if (now.stores != fresh.stores || now.brokers != fresh.brokers) return "sources";
     if (now.listeners != fresh.listeners) return "listeners";
     if (now.state_dir != fresh.state_dir) return "state_dir";
     if (!(now.audit == fresh.audit)) return "audit";
@@ -52,10 +53,13 @@ Result<std::unique_ptr<Agent>> Agent::make(Io& io, Strand platform_strand, Stran
     std::filesystem::create_directories(config.state_dir, ec);
     if (ec) return fail_errno(ec.value(), config.state_dir.string());
     ATTESTD_TRY(auto audit_log, AuditLog::open(io, store_strand, config.audit, running_boot_id()));
-    return std::make_unique<Agent>(io, platform_strand, store_strand, network_strand, platform,
-                                   events, std::move(config_file),
-                                   std::make_shared<const Config>(std::move(config)),
-                                   std::move(verifier), std::move(audit_log));
+    auto agent = std::make_unique<Agent>(io, platform_strand, store_strand, network_strand,
+                                         platform, events, std::move(config_file),
+                                         std::make_shared<const Config>(std::move(config)),
+                                         std::move(verifier), std::move(audit_log));
+    ATTESTD_TRY(auto brokers, make_brokers(io, agent->session, *agent->policy));
+    agent->vault.set_brokers(std::move(brokers));
+    return agent;
 }
 
 Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network_strand,

@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/api/routes.h"
 #include "agent/api/server.h"
+#include "agent/brokers.h"
 #include "agent/caller/inspection.h"
 #include "agent/credential/credentials.h"
 #include "agent/events/guest_log.h"
@@ -22,7 +23,8 @@ namespace {
 using Signals = asio::basic_signal_set<Executor>;
 
 constexpr auto kStopPatience = std::chrono::seconds(5);  // for requests in hand, at the end
-constexpr std::size_t kNumThreads = 3;  // the platform; store and syncs; the network
+// The platform; store and syncs; the network. Each key broker has one more.
+constexpr std::size_t kNumThreads = 3;
 
 class Daemon final {
  public:
@@ -186,6 +188,7 @@ struct JoinedAtEnd {
 
 Result<void> check_config(const Config& config) {
     ATTESTD_CHECK(check_inspector(config));
+    ATTESTD_CHECK(check_brokers(config));
     ATTESTD_CHECK(make_verifier(config.verifier));
     ATTESTD_CHECK(read_endorsement_files(config.verifier.endorsements));
     return {};
@@ -199,7 +202,7 @@ Result<void> run_daemon(const std::filesystem::path& config_file, Config config)
     GuestLogPlatform platform(*hardware, host_system(), events);
     const ServiceManager manager;
     // Coroutines that the loop still holds at its end hold strands of the pool: it goes last.
-    asio::thread_pool pool(kNumThreads);
+    asio::thread_pool pool(kNumThreads + config.brokers.size());
     // One thread runs all of it: Asio need not lock.
     Io io(BOOST_ASIO_CONCURRENCY_HINT_1);
     const Strand platform_strand(pool.get_executor());

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "agent/release/grant.h"
@@ -14,6 +15,8 @@ namespace attestd {
 struct SourcedSecret {
     std::shared_ptr<const Secret> value;
     std::uint64_t version;  ///< grows with each change: the ETag
+    /// When the source's own word for it ends; empty: it does not.
+    std::optional<BootTime> expires{};
 };
 
 /// Calls block, on a thread of their own, one at a time for each source.

@@ -65,7 +65,7 @@ Result<Secret> as_json(const Secret& secret, std::uint64_t version) {
 Response answer(Released released, std::string_view accept) {
     Response out;
     out.version = released.secret.version;
-    out.keep_for = keep_for(released.grant, BootClock::now());
+    out.keep_for = keep_for(released.grant, released.secret.expires, BootClock::now());
     out.grant = std::move(released.grant);
     if (released.is_known) {
         out.status = 304;
@@ -153,7 +153,8 @@ void Routes::keep_ready(Connection& connection, const Released& released) const 
     head.version = released.secret.version;
     std::string fixed = format_head(head, released.secret.value->size(), /*keep_alive=*/true);
     fixed.resize(fixed.size() - 2);  // its end, which comes behind the last header
-    connection.set_ready({released.grant, released.secret.version, std::move(fixed),
+    connection.set_ready({released.grant, released.secret.version, released.secret.expires,
+                          std::move(fixed),
                           release_members(agent_, connection.asker(), released.grant)});
 }
 

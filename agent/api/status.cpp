@@ -65,11 +65,22 @@ ordered_json sources_json(const Agent& agent) {
         out[name] = {{"type", "store"}, {"open", state.is_open}};
         if (!state.error.empty()) out[name]["error"] = state.error;
     }
+    for (const auto& [name, state] : agent.vault.broker_states()) {
+        out[name] = {{"type", "kbs"},
+                     {"handshakes", state.counters.num_handshakes},
+                     {"attested", state.counters.num_attested},
+                     {"reads", state.counters.num_reads},
+                     {"failed", state.counters.num_failed}};
+        if (!state.token.empty()) out[name]["token"] = state.token;
+        if (!state.last_error.empty()) out[name]["last_error"] = state.last_error;
+    }
     return out;
 }
 
 // What stands between a false guest and this secret (DESIGN section 1).
 std::string_view rests_on(const Agent& agent, const SecretPolicy& secret) {
+    if (agent.policy->brokers.contains(secret.source))
+        return "given by a key broker against evidence";
     const auto store = agent.policy->stores.find(secret.source);
     const bool measured = store != agent.policy->stores.end() && store->second.measured_image;
     return measured ? "sealed to the launch measurement" : "sealed; opened by an operator";
@@ -98,6 +109,11 @@ ordered_json warnings_json(const Agent& agent) {
     }
     if (const auto bound = agent.check_bound(); !bound && agent.session.status().last_result)
         out.push_back(bound.error().detail + ": nothing is released");
+    for (const auto& [name, broker] : policy.brokers) {
+        if (broker.discover_token_signer)
+            out.push_back("source " + name +
+                          " takes tokens of any signer: TLS alone says who judged the evidence");
+    }
     if (policy.is_test_setup())
         out.push_back("trust anchors were added: results that rest on them are test grade");
     if (secret_memory() == SecretMemory::unlocked)
@@ -107,6 +123,31 @@ ordered_json warnings_json(const Agent& agent) {
     if (!agent.audit->is_good())
         out.push_back("the audit log cannot be written: nothing is released");
     return out;
+}
+
+using BrokerStates = std::map<std::string, kbs::SourceStatus>;
+
+void put_broker_metrics(fmt::memory_buffer& text, const BrokerStates& states) {
+    if (states.empty()) return;
+    struct Row {
+        std::string_view name, help;
+        std::uint64_t kbs::Counters::*value;
+    };
+    constexpr Row kRows[] = {
+        {"handshakes", "Handshakes begun with a key broker.", &kbs::Counters::num_handshakes},
+        {"attested", "Handshakes that ended in a token.", &kbs::Counters::num_attested},
+        {"reads", "Secrets received.", &kbs::Counters::num_reads},
+        {"failures", "Reads that failed.", &kbs::Counters::num_failed}};
+    const auto out = std::back_inserter(text);
+    for (const Row& row : kRows) {
+        fmt::format_to(out,
+                       "# HELP attestd_kbs_{0}_total {1}\n# TYPE attestd_kbs_{0}_total counter\n",
+                       row.name, row.help);
+        for (const auto& [name, state] : states) {
+            fmt::format_to(out, "attestd_kbs_{}_total{{source=\"{}\"}} {}\n", row.name, name,
+                           state.counters.*row.value);
+        }
+    }
 }
 
 }  // namespace
@@ -214,6 +255,7 @@ std::string metrics_text(const Agent& agent, const Server& server) {
     put("secrets_cached", "gauge", "Secrets held in memory.", agent.vault.num_cached());
     put("reloads_total", "counter", "Configurations taken over.", m.reloads);
     put("reloads_failed_total", "counter", "Configurations refused.", m.reloads_failed);
+    put_broker_metrics(text, agent.vault.broker_states());
     fmt::format_to(out,
                    "# HELP attestd_denials_total Requests denied, by code.\n# TYPE "
                    "attestd_denials_total counter\n");

@@ -50,9 +50,11 @@ Task<Result<void>> record(Agent& agent, const Asker& asker, const Released& rele
 
 }  // namespace
 
-std::chrono::seconds keep_for(const Grant& grant, BootTime now) {
+std::chrono::seconds keep_for(const Grant& grant, const std::optional<BootTime>& source_ends,
+                              BootTime now) {
     const auto& ttl = grant.secret().ttl;
-    const auto left = ttl ? BootClock::duration(*ttl) : grant.expires() - now;
+    const BootTime end = std::min(grant.expires(), source_ends.value_or(BootTime::max()));
+    const auto left = ttl ? BootClock::duration(*ttl) : std::max(end - now, BootClock::duration());
     return std::chrono::floor<std::chrono::seconds>(left);
 }
 

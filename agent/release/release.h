@@ -27,9 +27,12 @@ struct Released {
     bool is_known = false;  ///< the caller has this version already: nothing is to be sent
 };
 
-/// How long the caller may keep the secret from `now` on: the secret's ttl, else as long as the
-/// attestation result lives.
-[[nodiscard]] std::chrono::seconds keep_for(const Grant& grant, BootTime now);
+/// How long the caller may keep the secret from `now` on: the secret's ttl, else as long as both
+/// the attestation result and the source's word for it (`source_ends`, SourcedSecret::expires)
+/// live.
+[[nodiscard]] std::chrono::seconds keep_for(const Grant& grant,
+                                            const std::optional<BootTime>& source_ends,
+                                            BootTime now);
 
 /// Errors as of Peer::recheck(), decide(), the source and the audit log; each is recorded. `known`
 /// is the version that the caller has.

@@ -20,8 +20,65 @@ Vault::Vault(Strand platform_strand, Strand store_strand, Platform& platform,
     }
 }
 
+void Vault::set_brokers(Brokers brokers) {
+    for (auto& [name, source] : brokers) {
+        Strand strand(store_strand_.get_inner_executor());
+        brokers_.emplace(name, Broker{std::move(source), std::move(strand), {}});
+    }
+}
+
+// Who asks for the same, of the same session and policy, waits for one answer.
+struct Vault::Reading {
+    Reading(Executor home, Key what, std::uint64_t of_epoch, std::uint64_t of_generation)
+        : key(std::move(what)), epoch(of_epoch), generation(of_generation), done(home) {}
+
+    Key key;
+    std::uint64_t epoch, generation;
+    WaitList done;
+    std::optional<Result<SourcedSecret>> result;
+};
+
+Task<Result<SourcedSecret>> Vault::read_from(std::string broker, Grant grant) {
+    struct Answer {
+        Result<SourcedSecret> secret;
+        kbs::SourceStatus status;
+    };
+    Broker& entry = brokers_.find(broker)->second;
+    auto work = [source = entry.source, grant = std::move(grant)]() -> Result<Answer> {
+        auto secret = source->get(grant);
+        return Answer{std::move(secret), source->status()};
+    };
+    auto answer = co_await run_blocking(entry.strand, std::move(work));
+    if (!answer) co_return tl::make_unexpected(std::move(answer).error());
+    entry.status = std::move(answer->status);
+    co_return std::move(answer->secret);
+}
+
+Task<Result<SourcedSecret>> Vault::share_reading(std::string broker, Grant grant) {
+    const Key key(broker, grant.secret().resource);
+    std::shared_ptr<Reading> same;
+    for (const auto& other : readings_) {
+        if (other->key == key && other->epoch == grant.epoch() && other->generation == generation_)
+            same = other;
+    }
+    if (same != nullptr) {
+        while (!same->result) co_await same->done.wait();
+        co_return *same->result;
+    }
+    const Executor home = co_await asio::this_coro::executor;
+    const auto own = std::make_shared<Reading>(home, key, grant.epoch(), generation_);
+    readings_.push_back(own);
+    auto result = co_await read_from(std::move(broker), std::move(grant));
+    own->result = std::move(result);
+    std::erase(readings_, own);
+    own->done.notify_all();
+    co_return *own->result;
+}
+
 Task<Result<SourcedSecret>> Vault::read(Grant grant) {
     std::string source = grant.secret().source;
+    if (brokers_.contains(source))
+        co_return co_await share_reading(std::move(source), std::move(grant));
     auto work = [grant = std::move(grant)](StoreSource& store) { return store.get(grant); };
     co_return co_await on_store<SourcedSecret>(std::move(source), std::move(work));
 }
@@ -65,6 +122,10 @@ Task<void> Vault::open_stores(PolicyPtr policy, std::optional<Affirmation> sessi
 
 Result<std::shared_ptr<StoreSource>> Vault::opened(const std::string& source) const {
     const auto it = sources_.find(source);
+    if (brokers_.contains(source)) {
+        return fail(Errc::bad_request,
+                    "source \"" + source + "\" is a key broker: its secrets are kept there");
+    }
     if (it == sources_.end())
         return fail(Errc::not_found, "no source is called \"" + source + "\"");
     if (!it->second.state.is_open) return fail(Errc::store_locked, it->second.state.error);
@@ -82,6 +143,8 @@ Task<Result<R>> Vault::on_store(std::string source, F work) {
 const SourcedSecret* Vault::cached(const Grant& grant) const noexcept {
     const auto it = cache_.find(KeyLess::View(grant.secret().source, grant.secret().resource));
     if (it == cache_.end() || it->second.epoch != grant.epoch()) return nullptr;
+    const auto& expires = it->second.secret.expires;
+    if (expires && *expires <= BootClock::now()) return nullptr;
     return &it->second.secret;
 }
 
@@ -102,10 +165,16 @@ void Vault::notify() {
     for (Timer* const timer : waiting_) timer->expires_at(Timer::time_point::min());
 }
 
-void Vault::wipe() noexcept {
+void Vault::clear_cache() noexcept {
     cache_.clear();
     cached_len_ = 0;
     ++generation_;
+}
+
+void Vault::wipe() noexcept {
+    clear_cache();
+    for (auto& [name, broker] : brokers_)
+        asio::post(broker.strand, [source = broker.source] { source->forget(); });
 }
 
 void Vault::keep(Key key, const SourcedSecret& secret, std::uint64_t epoch) {
@@ -115,7 +184,7 @@ void Vault::keep(Key key, const SourcedSecret& secret, std::uint64_t epoch) {
         cached_len_ -= old->second.secret.value->size();
         cache_.erase(old);
     }
-    if (cached_len_ + len > kMaxCachedLen) wipe();
+    if (cached_len_ + len > kMaxCachedLen) clear_cache();
     cache_.emplace(std::move(key), Cached{secret, epoch});
     cached_len_ += len;
 }
@@ -207,6 +276,12 @@ Task<Result<StoreStatus>> Vault::status(std::string source) {
 std::map<std::string, Vault::SourceState> Vault::states() const {
     std::map<std::string, SourceState> out;
     for (const auto& [name, entry] : sources_) out.emplace(name, entry.state);
+    return out;
+}
+
+std::map<std::string, kbs::SourceStatus> Vault::broker_states() const {
+    std::map<std::string, kbs::SourceStatus> out;
+    for (const auto& [name, broker] : brokers_) out.emplace(name, broker.status);
     return out;
 }
 

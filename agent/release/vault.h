@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "agent/kbs/source.h"
 #include "agent/source.h"
 #include "agent/store_source.h"
 #include "agent/task.h"
@@ -18,16 +19,23 @@ namespace attestd {
 
 class Vault final {
  public:
+    using Brokers = std::map<std::string, std::shared_ptr<kbs::KbsSource>, std::less<>>;
+
     /// `platform_strand` serialises all calls to the platform, which opening a store makes; the
     /// stores' own work runs on `store_strand`.
     Vault(Strand platform_strand, Strand store_strand, Platform& platform,
           const std::map<std::string, StoreSourceConfig, std::less<>>& stores);
 
+    /// Called once. Each gets a strand of its own in the stores' pool, which needs a thread for
+    /// each: a broker that hangs delays nobody else.
+    void set_brokers(Brokers brokers);
+
     /// Opens what is not open yet and logs what cannot be opened. A store's `remote` slot takes a
     /// secret of another source, under `policy` and while `session` affirms.
     [[nodiscard]] Task<void> open_stores(PolicyPtr policy, std::optional<Affirmation> session);
 
-    /// The secret that `grant` names: from memory, else from its source.
+    /// The secret that `grant` names: from memory, else from its source. Who asks a broker for what
+    /// is being read already shares that answer.
     [[nodiscard]] Task<Result<SourcedSecret>> get(Grant grant);
     /// The same from memory alone; null when it is not there. Good until the next call.
     [[nodiscard]] const SourcedSecret* cached(const Grant& grant) const noexcept;
@@ -51,7 +59,7 @@ class Vault final {
     [[nodiscard]] Task<Result<std::uint32_t>> add_remote_slot(std::string source, Grant grant);
     [[nodiscard]] Task<Result<void>> drop_slot(std::string source, std::uint32_t number);
 
-    /// Wipes every value held here.
+    /// Wipes every value held here, and ends the sessions with brokers.
     void wipe() noexcept;
     [[nodiscard]] std::size_t num_cached() const noexcept { return cache_.size(); }
 
@@ -60,6 +68,8 @@ class Vault final {
         std::string error;  ///< why not
     };
     [[nodiscard]] std::map<std::string, SourceState> states() const;
+    /// Of the brokers, as of their last read.
+    [[nodiscard]] std::map<std::string, kbs::SourceStatus> broker_states() const;
 
     /// While it lives, a wait for `timer` ends, or does not begin, once a secret may have changed.
     class Subscription final {
@@ -83,6 +93,12 @@ class Vault final {
         std::shared_ptr<StoreSource> source;
         SourceState state;
     };
+    struct Broker {
+        std::shared_ptr<kbs::KbsSource> source;
+        Strand strand;
+        kbs::SourceStatus status;
+    };
+    struct Reading;
     struct Cached {
         SourcedSecret secret;
         std::uint64_t epoch;
@@ -102,6 +118,9 @@ class Vault final {
     [[nodiscard]] Result<std::shared_ptr<StoreSource>> opened(const std::string& source) const;
     void forget(const std::string& source, const SecretName& name);
     [[nodiscard]] Task<Result<SourcedSecret>> read(Grant grant);
+    [[nodiscard]] Task<Result<SourcedSecret>> read_from(std::string broker, Grant grant);
+    [[nodiscard]] Task<Result<SourcedSecret>> share_reading(std::string broker, Grant grant);
+    void clear_cache() noexcept;
     [[nodiscard]] Task<Result<Secret>> slot_secret(std::string store, PolicyPtr policy,
                                                    std::optional<Affirmation> session);
     template <class R, class F>
@@ -109,6 +128,8 @@ class Vault final {
 
     Strand platform_strand_, store_strand_;
     std::map<std::string, Entry, std::less<>> sources_;
+    std::map<std::string, Broker, std::less<>> brokers_;
+    std::vector<std::shared_ptr<Reading>> readings_;  // asked of brokers and not answered
     std::map<Key, Cached, KeyLess> cache_;
     std::size_t cached_len_ = 0;
     std::set<Timer*> waiting_;

@@ -1,0 +1,242 @@
+#include "agent/kbs/client.h"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+#include "agent/log.h"
+#include "config/secret_name.h"
+
+namespace attestd::kbs {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr unsigned kMaxTries = 3;            // of one read, while the broker does not answer
+constexpr milliseconds kLongestPause{1000};  // between them
+constexpr std::size_t kMaxShownCookie = 8;   // in logs: enough to find it in the broker's
+// attestd-fetch takes 24 KiB of head, and the address is in it too.
+constexpr std::size_t kMaxBearerLen = 16384;
+
+JoseKeyKind key_kind_of(TeeKeyType type) noexcept {
+    switch (type) {
+        case TeeKeyType::p521:
+            return JoseKeyKind::p521;
+        case TeeKeyType::rsa3072:
+            return JoseKeyKind::rsa3072;
+        case TeeKeyType::p256:
+            break;
+    }
+    return JoseKeyKind::p256;
+}
+
+Result<std::optional<TokenSigners>> signers_of(const KbsSourceConfig& config) {
+    if (!config.token_signer) return std::optional<TokenSigners>();
+    const auto algorithm = jws_algorithm_named(config.token_algorithm);
+    ATTESTD_TRY(TokenSigners signers,
+                TokenSigners::parse(config.token_signer->bytes, config.token_signer->path.string(),
+                                    algorithm));
+    return std::optional<TokenSigners>(std::move(signers));
+}
+
+Result<Secret> decrypted(ByteView body, const JosePrivateKey& key) {
+    ATTESTD_TRY(const Jwe message, Jwe::parse(as_text(body), "the broker's answer"));
+    ATTESTD_TRY(Secret secret, message.decrypt(key));
+    if (secret.empty()) return fail(Errc::kbs_protocol, "read: the secret is empty");
+    if (secret.size() > kMaxSecretLen) return fail(Errc::secret_too_large, "read: over 1 MiB");
+    return secret;
+}
+
+}  // namespace
+
+Clocks Clocks::real() {
+    return {[] { return wall_now(); }, [] { return BootClock::now(); },
+            [](milliseconds time) { std::this_thread::sleep_for(time); }};
+}
+
+Result<KbsClient> KbsClient::make(KbsSourceConfig config, std::shared_ptr<Fetcher> fetcher,
+                                  std::shared_ptr<Attester> attester, Clocks clocks) {
+    ATTESTD_TRY(auto signers, signers_of(config));
+    if (config.init_data && !is_utf8(as_text(config.init_data->bytes))) {
+        return fail(Errc::bad_config,
+                    config.init_data->path.string() + ": init-data must be UTF-8 text");
+    }
+    return KbsClient(std::move(config), std::move(signers), std::move(fetcher), std::move(attester),
+                     std::move(clocks));
+}
+
+KbsClient::KbsClient(KbsSourceConfig config, std::optional<TokenSigners> signers,
+                     std::shared_ptr<Fetcher> fetcher, std::shared_ptr<Attester> attester,
+                     Clocks clocks)
+    : config_(std::move(config)),
+      signers_(std::move(signers)),
+      fetcher_(std::move(fetcher)),
+      attester_(std::move(attester)),
+      clocks_(std::move(clocks)),
+      random_(std::random_device()()) {}
+
+double KbsClient::jitter() { return std::uniform_real_distribution<double>(0, 1)(random_); }
+
+bool KbsClient::has_session() const noexcept {
+    return session_ && clocks_.boot() < session_->expires;
+}
+
+std::optional<BootTime> KbsClient::expires() const noexcept {
+    if (!session_) return std::nullopt;
+    return session_->expires;
+}
+
+Result<Secret> KbsClient::read(const std::string& path) {
+    if (const Error* const held = backoff_.holds(clocks_.boot())) {
+        ++counters_.num_failed;
+        return fail(held->code, held->detail + " (the broker is not asked again yet)");
+    }
+    auto secret = read_with_pauses(path, steady_clock::now() + config_.timeout);
+    ++(secret ? counters_.num_reads : counters_.num_failed);
+    return secret;
+}
+
+// The same again while the broker does not answer; then it is left alone for a while.
+Result<Secret> KbsClient::read_with_pauses(const std::string& path, Fetcher::Deadline deadline) {
+    for (unsigned i = 1;; ++i) {
+        retry_after_.reset();
+        auto secret = read_once(path, deadline);
+        const bool is_over = secret || remedy_of(secret.error().code) != Remedy::later;
+        if (secret || (is_over && session_)) {
+            backoff_.succeeded();
+            return secret;
+        }
+        const auto pause = std::chrono::duration_cast<milliseconds>(
+            kLongestPause * (0.25 * i * (0.5 + 0.5 * jitter())));
+        const bool no_time = steady_clock::now() + pause >= deadline;
+        if (is_over || i == kMaxTries || no_time || retry_after_) {
+            backoff_.failed(secret.error(), is_over ? Backoff::kRefused : Backoff::kFailed,
+                            clocks_.boot(), jitter(), retry_after_);
+            return secret;
+        }
+        clocks_.sleep(pause);
+    }
+}
+
+// The table of section 3.6: whatever the broker does not accept any more, one new handshake.
+Result<Secret> KbsClient::read_once(const std::string& path, Fetcher::Deadline deadline) {
+    unsigned num_handshakes_left = 2;
+    if (!has_session()) session_.reset();
+    if (!session_) ATTESTD_CHECK(begin_session(num_handshakes_left, deadline));
+    auto secret = read_by(path, session_->by, deadline);
+    const auto is_lost = [&] {
+        return !secret && remedy_of(secret.error().code) == Remedy::new_session;
+    };
+    // The broker's session may be over before the token is; a large token cannot be sent.
+    const bool may_bear = session_->by == Authorization::cookie && num_handshakes_left == 2 &&
+                          session_->token.text().size() <= kMaxBearerLen;
+    if (is_lost() && may_bear) secret = read_by(path, Authorization::bearer, deadline);
+    if (!is_lost()) return secret;
+    session_.reset();
+    if (num_handshakes_left == 0) return secret;
+    num_handshakes_left = 1;
+    ATTESTD_CHECK(begin_session(num_handshakes_left, deadline));
+    secret = read_by(path, Authorization::cookie, deadline);
+    if (is_lost()) session_.reset();
+    return secret;
+}
+
+Result<Secret> KbsClient::read_by(const std::string& path, Authorization by,
+                                  Fetcher::Deadline deadline) {
+    FetchRequest request;
+    request.url = fmt::format("{}/kbs/v0/{}", config_.url, path);
+    request.headers.emplace_back("Content-Type", "application/json");
+    if (by == Authorization::cookie) {
+        request.headers.emplace_back("Cookie", "kbs-session-id=" + session_->cookie);
+    } else {
+        request.headers.emplace_back("Authorization", "Bearer " + session_->token.text());
+    }
+    ATTESTD_TRY(const FetchResponse answer, send(std::move(request), Step::read, deadline));
+    session_->by = by;
+    return decrypted(answer.body, session_->key);
+}
+
+// One new handshake may follow one whose session the broker lost in between.
+Result<void> KbsClient::begin_session(unsigned& num_handshakes_left, Fetcher::Deadline deadline) {
+    for (;;) {
+        --num_handshakes_left;
+        ++counters_.num_handshakes;
+        auto made = handshake(deadline);
+        if (made) {
+            session_.emplace(*std::move(made));
+            ++counters_.num_attested;
+            token_summary_ =
+                fmt::format("{} ({})", session_->token.status(), session_->token.vector());
+            log_event(LogLevel::debug, "kbs.attested",
+                      {{"url", config_.url},
+                       {"session", session_->cookie.substr(0, kMaxShownCookie)},
+                       {"token", token_summary_},
+                       {"until", to_rfc3339(session_->token.expires())}});
+            return {};
+        }
+        const bool is_lost = remedy_of(made.error().code) == Remedy::new_session;
+        if (!is_lost || num_handshakes_left == 0) return tl::make_unexpected(made.error());
+    }
+}
+
+Result<KbsClient::Session> KbsClient::handshake(Fetcher::Deadline deadline) {
+    ATTESTD_TRY(const TeeKind kind, attester_->kind());
+    const auto spelling = config_.legacy_tee_names ? TeeSpelling::legacy : TeeSpelling::current;
+    ATTESTD_TRY(
+        const FetchResponse greeted,
+        post("auth", auth_body(config_.protocol, tee_name_of(kind, spelling), config_.extra_params),
+             /*cookie=*/"", Step::auth, deadline));
+    ATTESTD_TRY(const Challenge challenge, parse_challenge(as_text(greeted.body)));
+    ATTESTD_TRY(std::string cookie, session_cookie_of(greeted));
+
+    ATTESTD_TRY(JosePrivateKey key, JosePrivateKey::generate(key_kind_of(config_.tee_key)));
+    const auto public_jwk = nlohmann::json::parse(key.public_key().jwk());
+    const std::string bound = config_.protocol == KbsProtocol::v0_2_0
+                                  ? device_text(challenge.nonce, public_jwk)
+                                  : primary_text(challenge.nonce, public_jwk, /*additional=*/"");
+    const Bytes digest = digest_of(bound, challenge.hash);
+    ATTESTD_TRY(const Evidence evidence, attester_->collect(report_data_of(digest), deadline));
+    if (!(kind_of(evidence) == kind))
+        return fail(Errc::platform_failed, "the evidence is of another TEE than the session's");
+    ATTESTD_TRY(const auto primary, primary_evidence(evidence, digest));
+    Attestation attestation{challenge.nonce, public_jwk, primary};
+    if (config_.init_data) attestation.init_data = as_text(config_.init_data->bytes);
+    ATTESTD_TRY(const std::string text,
+                attest(attest_body(config_.protocol, attestation), cookie, deadline));
+
+    const TokenExpectations expected{signers_ ? &*signers_ : nullptr, challenge.nonce, public_jwk,
+                                     config_.accept_warning};
+    const Time now = clocks_.wall();
+    ATTESTD_TRY(JudgedToken token, judge_token(text, expected, now));
+    const BootTime expires = clocks_.boot() + (token.expires() - now);
+    return Session{std::move(key), std::move(cookie), std::move(token), expires};
+}
+
+Result<std::string> KbsClient::attest(const std::string& body, const std::string& cookie,
+                                      Fetcher::Deadline deadline) {
+    ATTESTD_TRY(const FetchResponse answer, post("attest", body, cookie, Step::attest, deadline));
+    return parse_token_answer(as_text(answer.body));
+}
+
+Result<FetchResponse> KbsClient::post(std::string_view endpoint, std::string body,
+                                      std::string cookie, Step step, Fetcher::Deadline deadline) {
+    FetchRequest request;
+    request.url = fmt::format("{}/kbs/v0/{}", config_.url, endpoint);
+    request.method = "POST";
+    request.content_type = "application/json";
+    request.body = to_bytes(as_bytes(body));
+    if (!cookie.empty()) request.headers.emplace_back("Cookie", "kbs-session-id=" + cookie);
+    return send(std::move(request), step, deadline);
+}
+
+Result<FetchResponse> KbsClient::send(FetchRequest request, Step step, Fetcher::Deadline deadline) {
+    ATTESTD_TRY(FetchResponse answer, fetcher_->fetch(request, deadline));
+    if (auto good = check_answer(answer, step, config_.protocol); !good) {
+        retry_after_ = retry_after_of(answer);
+        return tl::make_unexpected(std::move(good).error());
+    }
+    return answer;
+}
+
+}  // namespace attestd::kbs

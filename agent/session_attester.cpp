@@ -1,0 +1,49 @@
+#include "agent/session_attester.h"
+
+#include <future>
+#include <memory>
+
+namespace attestd {
+namespace {
+
+constexpr auto kLoopPatience = std::chrono::seconds(10);  // for what the loop knows already
+
+template <class T>
+using Answer = std::shared_ptr<std::promise<Result<T>>>;
+
+template <class T>
+Result<T> wait_for_answer(std::future<Result<T>> answer, Fetcher::Deadline deadline) {
+    if (answer.wait_until(deadline) == std::future_status::ready) return answer.get();
+    return fail(Errc::timed_out, "the platform gave no evidence in time");
+}
+
+Result<kbs::TeeKind> kind_of_session(const Session& session) {
+    const auto held = session.current(BootClock::now());
+    if (!held) return fail(Errc::not_affirming, "there is no affirming attestation result");
+    const AttestationResult& result = held->result.result();
+    return kbs::TeeKind{result.tee(), result.azure() != nullptr};
+}
+
+Task<void> answer_with_evidence(Session& session, std::string asker, ReportData report_data,
+                                Answer<Evidence> answer) {
+    answer->set_value(co_await session.collect(std::move(asker), report_data));
+}
+
+}  // namespace
+
+Result<kbs::TeeKind> SessionAttester::kind() {
+    const auto answer = std::make_shared<std::promise<Result<kbs::TeeKind>>>();
+    asio::post(io_, [answer, &session = session_] { answer->set_value(kind_of_session(session)); });
+    return wait_for_answer(answer->get_future(), std::chrono::steady_clock::now() + kLoopPatience);
+}
+
+Result<Evidence> SessionAttester::collect(const ReportData& report_data,
+                                          Fetcher::Deadline deadline) {
+    const auto answer = std::make_shared<std::promise<Result<Evidence>>>();
+    asio::post(io_, [answer, report_data, asker = asker_, &session = session_, &io = io_] {
+        spawn(io, answer_with_evidence(session, asker, report_data, answer));
+    });
+    return wait_for_answer(answer->get_future(), deadline);
+}
+
+}  // namespace attestd

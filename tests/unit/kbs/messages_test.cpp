@@ -1,0 +1,67 @@
+// The bodies of the handshake.
+#include "agent/kbs/messages.h"
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+
+namespace attestd::kbs::messages_test {
+
+using nlohmann::json;
+
+TEST_CASE("key broker: what auth says, with the members that configuration adds", "[kbs]") {
+    const json offered{"sha384", "sha256", "sha512"};
+    CHECK(json::parse(auth_body(KbsProtocol::v0_4_0, "tdx", "")) ==
+          json{{"version", "0.4.0"},
+               {"tee", "tdx"},
+               {"extra-params", {{"supported-hash-algorithms", offered}}}});
+    CHECK(json::parse(auth_body(KbsProtocol::v0_2_0, "snp", R"({"id":"ours"})")) ==
+          json{{"version", "0.2.0"},
+               {"tee", "snp"},
+               {"extra-params", {{"supported-hash-algorithms", offered}, {"id", "ours"}}}});
+}
+
+TEST_CASE("key broker: what attest says in each version of the protocol", "[kbs]") {
+    const std::string nonce = "n";
+    const json jwk{{"kty", "EC"}};
+    const json primary{{"quote", "AA=="}};
+    Attestation attestation{nonce, jwk, primary};
+    CHECK(json::parse(attest_body(KbsProtocol::v0_4_0, attestation)) ==
+          json{{"init-data", nullptr},
+               {"runtime-data", {{"nonce", "n"}, {"tee-pubkey", jwk}}},
+               {"tee-evidence", {{"primary_evidence", primary}, {"additional_evidence", ""}}}});
+    attestation.init_data = "a\n";
+    CHECK(json::parse(attest_body(KbsProtocol::v0_4_0, attestation)).at("init-data") ==
+          json{{"format", "toml"}, {"body", "a\n"}});
+    CHECK(json::parse(attest_body(KbsProtocol::v0_2_0, attestation)) ==
+          json{{"tee-pubkey", jwk}, {"tee-evidence", primary}});
+}
+
+TEST_CASE("key broker: a challenge is taken as it came, or refused", "[kbs]") {
+    const auto good = parse_challenge(R"({"nonce":"a\"b","extra-params":"","new":1})");
+    REQUIRE_OK(good);
+    CHECK(good->nonce == "a\"b");
+    CHECK(good->hash == HashName::sha384);
+    CHECK(parse_challenge(json{{"nonce", std::string(kMaxNonceLen, 'x')}}.dump()).has_value());
+    const auto bad =
+        GENERATE(as<std::string>(), "", "[]", "{", R"({"extra-params":""})", R"({"nonce":1})",
+                 R"({"nonce":""})", R"({"nonce":"a","nonce":"b"})", R"({"nonce":"\ud800"})");
+    INFO(bad);
+    REQUIRE_ERRC(Errc::kbs_protocol, parse_challenge(bad));
+    REQUIRE_ERRC(Errc::kbs_protocol,
+                 parse_challenge(json{{"nonce", std::string(kMaxNonceLen + 1, 'x')}}.dump()));
+}
+
+TEST_CASE("key broker: a token is taken out of its answer, or the answer is refused", "[kbs]") {
+    CHECK(parse_token_answer(R"({"token":"a.b.c"})").value() == "a.b.c");
+    const auto bad = GENERATE(as<std::string>(), "", "null", "{}", R"({"token":{}})", "a.b.c");
+    REQUIRE_ERRC(Errc::kbs_protocol, parse_token_answer(bad));
+}
+
+TEST_CASE("key broker: only UTF-8 can stand in a body", "[kbs]") {
+    CHECK(is_utf8(""));
+    CHECK(is_utf8("\xc3\xa4\n"));
+    CHECK_FALSE(is_utf8("\xe4"));
+}
+
+}  // namespace attestd::kbs::messages_test
