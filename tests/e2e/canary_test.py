@@ -102,28 +102,34 @@ def need_root():
         raise tap.Skip("reading another process' memory needs root")
 
 
+def search_memory(pid, canary, known):
+    """where the canary lies outside the memory for secrets; `known` is what must be found somewhere"""
+    hits, num_arenas, control = [], 0, False
+    for mapping in mappings(pid):
+        if mapping["name"] in ("[vvar]", "[vvar_vclock]", "[vsyscall]"):
+            continue
+        data = memory_of(pid, mapping)
+        if is_arena(mapping):
+            num_arenas += 1
+            if data is not None:
+                assert "lo" in mapping["flags"], mapping  # it can be read by root: locked at least
+            continue
+        if data is None:
+            continue
+        control = control or known in data
+        hits += [(mapping["name"], form) for form in canary.found_in(data)]
+    assert control, "the search does not find even the secret's name"
+    assert num_arenas >= 1, "where are the secrets?"
+    return hits
+
+
 def test_memory():
     """no mapping of the daemon holds the secret, but for the memory that is made for secrets"""
     need_root()
     canary = Canary()
     with started() as r:
         used(r, canary)
-        hits, num_arenas, control = [], 0, False
-        for mapping in mappings(r.daemon.child.pid):
-            if mapping["name"] in ("[vvar]", "[vvar_vclock]", "[vsyscall]"):
-                continue
-            data = memory_of(r.daemon.child.pid, mapping)
-            if is_arena(mapping):
-                num_arenas += 1
-                if data is not None:
-                    assert "lo" in mapping["flags"], mapping  # it can be read by root: locked at least
-                continue
-            if data is None:
-                continue
-            control = control or NAME.encode() in data
-            hits += [(mapping["name"], form) for form in canary.found_in(data)]
-        assert control, "the search does not find even the secret's name"
-        assert num_arenas >= 1, "where are the secrets?"
+        hits = search_memory(r.daemon.child.pid, canary, NAME.encode())
         assert not hits, hits
 
 
