@@ -246,10 +246,19 @@ void lint_secrets(const Config& config, Findings& out) {
     }
 }
 
+void lint_sources(const Config& config, Findings& out) {
+    for (const auto& [name, broker] : config.brokers) {
+        if (!broker.discover_token_signer) continue;
+        out.push_back({"source.any-signer", "sources." + name + ".discover_token_signer",
+                       "nothing but TLS says who judged the evidence: pin a \"token_signer\""});
+    }
+}
+
 }  // namespace
 
 std::vector<LintFinding> lint(const Config& config) {
     Findings out;
+    lint_sources(config, out);
     lint_listeners(config, out);
     lint_workloads(config, out);
     lint_secrets(config, out);

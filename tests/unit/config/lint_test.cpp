@@ -128,6 +128,18 @@ TEST_CASE("lint: each rule tells its own case and names the place", "[config][li
     CHECK(told(row.members) == row.wanted);
 }
 
+TEST_CASE("lint: a key broker whose tokens anybody may sign is told", "[config][lint]") {
+    KbsSourceConfig pinned, any;
+    any.discover_token_signer = true;
+    Config config;
+    config.config_binding = ConfigBinding::image;
+    config.brokers = {{"any", any}, {"pinned", pinned}};
+    const auto findings = lint(config);
+    REQUIRE(findings.size() == 1);
+    CHECK(findings[0].id == "source.any-signer");
+    CHECK(findings[0].where == "sources.any.discover_token_signer");
+}
+
 TEST_CASE("lint: no binding and test anchors are told", "[config][lint]") {
     Config config;
     config.config_binding = ConfigBinding::none;
