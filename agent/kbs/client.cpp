@@ -15,7 +15,7 @@ using std::chrono::steady_clock;
 
 constexpr unsigned kMaxTries = 3;            // of one read, while the broker does not answer
 constexpr milliseconds kLongestPause{1000};  // between them
-constexpr std::size_t kMaxShownCookie = 8;   // in logs: enough to find it in the broker's
+constexpr std::size_t kMaxShownCookie = 8;   // enough to find it in the broker's log
 // attestd-fetch takes 24 KiB of head, and the address is in it too.
 constexpr std::size_t kMaxBearerLen = 16384;
 
@@ -215,8 +215,11 @@ Result<KbsClient::Session> KbsClient::handshake(Fetcher::Deadline deadline) {
 
 Result<std::string> KbsClient::attest(const std::string& body, const std::string& cookie,
                                       Fetcher::Deadline deadline) {
-    ATTESTD_TRY(const FetchResponse answer, post("attest", body, cookie, Step::attest, deadline));
-    return parse_token_answer(as_text(answer.body));
+    const auto answer = post("attest", body, cookie, Step::attest, deadline);
+    if (answer) return parse_token_answer(as_text(answer->body));
+    // The broker says no more to us, and all to its own log: by this the two are matched.
+    return fail(answer.error().code, fmt::format("{} (session {})", answer.error().detail,
+                                                 cookie.substr(0, kMaxShownCookie)));
 }
 
 Result<FetchResponse> KbsClient::post(std::string_view endpoint, std::string body,

@@ -160,14 +160,14 @@ def test_second_read_costs_one_get():
     """the median of a further secret's read is at most 1.3 of a bare GET of it through the same attestd-fetch"""
     with made() as r:
         broker = r.add("broker")
-        for n in range(3 * ROUND):
+        for n in range(5 * ROUND):
             broker.resources[f"default/many/{n}"] = VALUE
             r.add_secret(f"many/{n}", "broker", f"default/many/{n}")
         r.start()
         assert r.get("app", "broker").body == VALUE
         cookie, = broker.sessions
         headers = {"Cookie": f"kbs-session-id={cookie}", "Content-Type": "application/json"}
-        for attempt in range(3):  # a busy machine may spoil a round
+        for attempt in range(5):  # a busy machine may spoil a round
             bare, ours = [], []
             for n in range(attempt * ROUND, (attempt + 1) * ROUND):
                 url = f"{broker.url}/kbs/v0/resource/default/many/{n}"
@@ -220,7 +220,9 @@ def test_token_ends_between_reads():
         broker = r.add("broker")
         broker.token_life = 3
         r.start()
-        assert r.get("app", "broker").body == VALUE and r.get("app", "broker").body == VALUE
+        assert r.get("app", "broker").body == VALUE
+        answer = r.get("app", "broker")
+        assert answer.body == VALUE and int(answer.headers["attestd-keep-for"]) <= 3, answer.headers
         assert broker.calls == ["auth", "attest", f"resource/{RESOURCE}"], broker.calls
         time.sleep(3.5)
         broker.resources[RESOURCE] = b"newer"

@@ -255,7 +255,9 @@ TEST_CASE("key broker client: refused evidence is not shown again before its pau
     KbsClient client = setting.client();
     setting.broker->next = {ScriptedBroker::pass(),
                             ScriptedBroker::error(401, named("AttestationError", "Attest failed"))};
-    REQUIRE_ERRC(Errc::kbs_refused, client.read(kPath));
+    const auto refused = client.read(kPath);
+    REQUIRE_ERRC(Errc::kbs_refused, refused);
+    CHECK_THAT(refused.error().detail, test::ContainsSubstring("Attest failed (session 0a1)"));
     for (int i = 0; i < 10; ++i) {
         const auto again = client.read(kPath);
         REQUIRE_ERRC(Errc::kbs_refused, again);
