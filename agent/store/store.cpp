@@ -7,8 +7,10 @@
 #include <limits>
 #include <optional>
 
+#include "agent/store/internal/batch.h"
 #include "agent/store/internal/record.h"
 #include "agent/store/internal/slot.h"
+#include "agent/store/internal/store_impl.h"
 #include "quote/base/encoding.h"
 
 namespace attestd {
@@ -155,28 +157,6 @@ Result<std::vector<SlotInfo>> inspect_slots(Folder& folder) {
     return out;
 }
 
-struct SealedStore::Impl {
-    std::unique_ptr<Folder> folder;
-    MeasuredImage measured;
-    Secret store_key;
-    StoreKeys keys;
-    std::optional<std::uint32_t> opened_with;
-    // The newest version of each name that this process met: a record that goes back, or is gone,
-    // while we run was put back by the disk's owner.
-    std::map<SecretName, std::uint64_t> newest;
-
-    Result<std::optional<Record>> read(const SecretName& name);
-    Result<std::uint64_t> write(const SecretName& name, std::uint64_t after, const Secret& value);
-    Result<std::uint64_t> current_version(const SecretName& name);
-    Result<std::uint32_t> write_new_slot(SlotKey& key);
-    Result<void> read_back(std::uint32_t number, const Secret& slot_key);
-    Result<std::vector<SlotInfo>> slots();
-    void note_newest(const SecretName& name, std::uint64_t version) {
-        std::uint64_t& known = newest[name];
-        known = std::max(known, version);
-    }
-};
-
 // The record of `name`, of a removed value too; empty when there never was one.
 Result<std::optional<Record>> SealedStore::Impl::read(const SecretName& name) {
     ATTESTD_TRY(const std::string file, record_file(keys, name));
@@ -292,8 +272,13 @@ Result<SealedStore> SealedStore::create(std::unique_ptr<Folder> folder,
 
     ATTESTD_TRY(Secret store_key, Secret::random(kKeyLen));
     ATTESTD_TRY(StoreKeys keys, StoreKeys::derive(store_key));
-    auto impl = std::make_unique<Impl>(
-        Impl{std::move(folder), measured, std::move(store_key), std::move(keys), std::nullopt, {}});
+    auto impl = std::make_unique<Impl>(Impl{std::move(folder),
+                                            measured,
+                                            std::move(store_key),
+                                            std::move(keys),
+                                            std::nullopt,
+                                            {},
+                                            false});
     for (SlotKey* const key : slots) ATTESTD_CHECK(impl->write_new_slot(*key));
     return SealedStore(std::move(impl));
 }
@@ -309,10 +294,12 @@ Result<SealedStore> SealedStore::open(std::unique_ptr<Folder> folder,
                                                    std::move(opened.store_key),
                                                    std::move(opened.keys),
                                                    opened.number,
-                                                   {}}));
+                                                   {},
+                                                   /*batch_pending=*/true}));
 }
 
 Result<StoredSecret> SealedStore::get(const SecretName& name) {
+    ATTESTD_CHECK(impl_->settle());
     ATTESTD_TRY(auto record, impl_->read(name));
     if (!record || record->kind == RecordKind::removed) {
         return fail(Errc::secret_unavailable, name.text() + ": not in the store");
@@ -321,12 +308,8 @@ Result<StoredSecret> SealedStore::get(const SecretName& name) {
 }
 
 Result<std::uint64_t> SealedStore::put(const SecretName& name, const Secret& value) {
-    if (value.empty())
-        return fail(Errc::bad_value, name.text() + ": an empty secret is not stored");
-    if (value.size() > kMaxSecretLen) {
-        return fail(Errc::secret_too_large, fmt::format("{}: {} bytes, at most {} are stored",
-                                                        name.text(), value.size(), kMaxSecretLen));
-    }
+    ATTESTD_CHECK(check_value(name, value));
+    ATTESTD_CHECK(impl_->settle());
     ATTESTD_TRY(const std::uint64_t version, impl_->current_version(name));
     return impl_->write(name, version, value);
 }
@@ -349,6 +332,7 @@ Result<void> SealedStore::remove(const SecretName& name) {
 }
 
 Result<StoreListing> SealedStore::list() {
+    ATTESTD_CHECK(impl_->settle());
     ATTESTD_TRY(const auto files, impl_->folder->list());
     StoreListing out;
     for (const std::string& file : files) {
@@ -434,7 +418,8 @@ Result<StoreStatus> SealedStore::status() {
     ATTESTD_TRY(out.slots, impl_->slots());
     for (const std::string& file : files) {
         if (is_record_file(file)) ++out.num_records;
-        if (!is_record_file(file) && !slot_number(file)) ++out.num_foreign;
+        const bool own = is_record_file(file) || slot_number(file) || file == kBatchFile;
+        if (!own) ++out.num_foreign;
     }
     add_slot_warnings(out);
     if (out.num_foreign != 0) {

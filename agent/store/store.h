@@ -34,6 +34,15 @@ struct StoredSecret {
     std::uint64_t version;  ///< grows with every put, rotate and remove of this name; the ETag
 };
 
+/// One of several secrets that are stored together.
+struct NewSecret {
+    SecretName name;
+    Secret value;
+    std::uint64_t min_version = 0;  ///< it gets at least this one; 0: whatever comes next
+};
+
+enum class ExistingSecrets : std::uint8_t { refuse, replace };
+
 struct StoredName {
     SecretName name;
     std::uint64_t version;
@@ -102,6 +111,15 @@ class SealedStore final {
     /// Errc::io_failed, Errc::store_corrupt when the record to be replaced is damaged (its version
     /// cannot be known: remove the named file first).
     [[nodiscard]] Result<std::uint64_t> put(const SecretName& name, const Secret& value);
+
+    /// Stores all of `secrets` or none, also when the machine stops at any instant; returns their
+    /// versions. Errors of put; Errc::bad_value when a name is there twice; Errc::too_large when
+    /// there are over 256 or all of them together are too long (kMaxBatchLen);
+    /// Errc::provision_exists when one is stored already and that is not allowed. After
+    /// Errc::no_space or Errc::io_failed either none is stored, or all of them are written down and
+    /// every later call finishes that first, before it does what it is asked: the detail says so.
+    [[nodiscard]] Result<std::vector<std::uint64_t>> put_all(std::span<const NewSecret> secrets,
+                                                             ExistingSecrets existing);
 
     /// Replaces the value by a fresh random one, as long as it was unless told otherwise; returns
     /// the new version. The old value is gone, as after put. Errors of get, put and random_value().

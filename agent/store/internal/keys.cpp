@@ -22,10 +22,12 @@ Result<StoreKeys> StoreKeys::derive(const Secret& store_key) {
     ATTESTD_TRY(Secret name, derived(store_key, "attestd store file name v1"));
     ATTESTD_TRY(Secret salt, derived(store_key, "attestd store salt v1"));
     ATTESTD_TRY(Secret slot, derived(store_key, "attestd store slot authentication v1"));
+    ATTESTD_TRY(Secret batch, derived(store_key, "attestd store batch authentication v1"));
     StoreId id{};
     ATTESTD_TRY(const Secret id_bytes, derived(store_key, "attestd store id v1", id.size()));
     id_bytes.expose([&](ByteView bytes) { std::copy(bytes.begin(), bytes.end(), id.begin()); });
-    return StoreKeys{std::move(record), std::move(name), std::move(salt), std::move(slot), id};
+    return StoreKeys{std::move(record), std::move(name),  std::move(salt),
+                     std::move(slot),   std::move(batch), id};
 }
 
 Result<Salt> fresh_salt(const StoreKeys& keys, const Salt& random, ByteView fixed, ByteView rest) {

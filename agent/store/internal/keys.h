@@ -15,6 +15,7 @@ struct StoreKeys {
     Secret name;    ///< makes file names out of secrets' names
     Secret salt;    ///< hedges the random generator, see fresh_salt()
     Secret slot;    ///< authenticates slot files
+    Secret batch;   ///< authenticates a batch
     StoreId id;     ///< public; tells stores apart
 
     /// Errc::crypto_failed, Errc::memory_locked.

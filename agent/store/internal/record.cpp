@@ -1,5 +1,7 @@
 #include "agent/store/internal/record.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "agent/store/internal/bytes.h"
@@ -69,6 +71,14 @@ Result<void> check_padding(const Secret& padded, std::size_t value_len) {
 }
 
 }  // namespace
+
+Result<void> check_value(const SecretName& name, const Secret& value) {
+    if (value.empty())
+        return fail(Errc::bad_value, name.text() + ": an empty secret is not stored");
+    if (value.size() <= kMaxSecretLen) return {};
+    return fail(Errc::secret_too_large, fmt::format("{}: {} bytes, at most {} are stored",
+                                                    name.text(), value.size(), kMaxSecretLen));
+}
 
 Result<Bytes> seal_record(const StoreKeys& keys, const SecretName& name, std::uint64_t version,
                           const Secret& value, const Salt& random) {

@@ -31,6 +31,9 @@ struct Record {
     Secret value;  ///< empty when removed
 };
 
+/// Errc::bad_value for an empty value, Errc::secret_too_large for one over 1 MiB.
+[[nodiscard]] Result<void> check_value(const SecretName& name, const Secret& value);
+
 /// The file for `value`; an empty one makes the record of a removed secret. `random` is fresh from
 /// the generator (a parameter so that a test can repeat it). Errc::crypto_failed,
 /// Errc::memory_locked.

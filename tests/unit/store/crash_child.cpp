@@ -1,7 +1,7 @@
 // What crash_test.cpp runs and kills: one operation on the store at a path. A program of its own,
 // since memory for secrets does not live on in a forked child.
 //
-//   store-crash-child create|put|replace-slot|put-loop PATH VERSION
+//   store-crash-child create|put|put-all|replace-slot|put-loop PATH VERSION
 // It stops itself (SIGSTOP) when it is about to begin, and exits 0 when the operation was
 // acknowledged. put-loop puts one version after the other and writes each acknowledged number to
 // standard output.
@@ -51,6 +51,18 @@ Result<void> put(SealedStore& store, std::uint64_t version) {
     return {};
 }
 
+// "a", "b" and "c" together, each with the value of its version.
+Result<void> put_all(SealedStore& store, std::uint64_t version) {
+    std::vector<NewSecret> secrets;
+    for (const char* text : {"a", "b", "c"}) {
+        ATTESTD_TRY(SecretName name, SecretName::parse(text));
+        ATTESTD_TRY(Secret value, Secret::copy_of(as_bytes(fmt::format("value {}", version))));
+        secrets.push_back({std::move(name), std::move(value)});
+    }
+    ATTESTD_CHECK(store.put_all(secrets, ExistingSecrets::replace));
+    return {};
+}
+
 Result<void> replace_slot(SealedStore& store) {
     ATTESTD_TRY(const auto slots, store.slots());
     ATTESTD_CHECK(store.add_slot(snp));
@@ -68,6 +80,7 @@ Result<void> run(std::string_view operation, const char* path, std::uint64_t ver
     if (operation == "create") return create(path);
     ATTESTD_TRY(SealedStore store, open(path));
     if (operation == "put") return put(store, version);
+    if (operation == "put-all") return put_all(store, version);
     if (operation == "replace-slot") return replace_slot(store);
     if (operation == "put-loop") return put_loop(store, version);
     return fail(Errc::bad_usage, "no such operation");

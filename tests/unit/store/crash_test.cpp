@@ -151,6 +151,41 @@ TEST_CASE("crash: a put killed at each system call leaves the old value or the n
     CHECK(num_kills > 20);  // the loop did stop a put, and in many places
 }
 
+TEST_CASE("crash: several secrets put together and killed at each system call are all old or new",
+          "[store][crash]") {
+    StoreFixture f;
+    { REQUIRE(f.create().slots().has_value()); }
+    REQUIRE(run_traced({"put-all", f.path(), "1"}, kNever).killed == false);
+    std::uint64_t version = 1;
+    std::size_t num_kills = 0, num_new = 0;
+    for (bool killed = true; killed;) {
+        const Ending ending =
+            run_traced({"put-all", f.path(), std::to_string(version + 1)}, num_kills);
+        if (!ending.traced) ATTESTD_SKIP("ptrace is not allowed here");
+        INFO("killed at system call " << num_kills);
+        SealedStore store = f.open();
+        const auto first = store.get(name_of("a"));
+        REQUIRE_OK(first);
+        const bool old_or_new = first->version == version || first->version == version + 1;
+        REQUIRE(old_or_new);
+        for (const char* name : {"a", "b", "c"}) {
+            const auto got = store.get(name_of(name));
+            REQUIRE_OK(got);
+            REQUIRE(got->version == first->version);
+            REQUIRE(text_of(got->value) == fmt::format("value {}", first->version));
+        }
+        REQUIRE(f.files("batch").empty());
+        REQUIRE(f.files(".").empty());
+        killed = ending.killed;
+        if (!killed) REQUIRE(first->version == version + 1);
+        if (killed && first->version != version) ++num_new;
+        version = first->version;
+        ++num_kills;
+    }
+    CHECK(num_kills > 40);
+    CHECK(num_new > 10);  // killed between the first record and the last
+}
+
 TEST_CASE("crash: making a store killed at each system call leaves none or a whole one",
           "[store][crash]") {
     StoreFixture f;
