@@ -49,6 +49,8 @@ Result<std::unique_ptr<Agent>> Agent::make(Io& io, Strand platform_strand, Stran
                                            Config config) {
     ATTESTD_CHECK(check_inspector(config));
     ATTESTD_TRY(auto verifier, make_verifier(config.verifier));
+    ATTESTD_CHECK(make_hand_over_verifier(config));
+    ATTESTD_TRY(ProvisionDesk desk, ProvisionDesk::make());
     std::error_code ec;
     std::filesystem::create_directories(config.state_dir, ec);
     if (ec) return fail_errno(ec.value(), config.state_dir.string());
@@ -56,7 +58,7 @@ Result<std::unique_ptr<Agent>> Agent::make(Io& io, Strand platform_strand, Stran
     auto agent = std::make_unique<Agent>(io, platform_strand, store_strand, network_strand,
                                          platform, events, std::move(config_file),
                                          std::make_shared<const Config>(std::move(config)),
-                                         std::move(verifier), std::move(audit_log));
+                                         std::move(verifier), std::move(audit_log), std::move(desk));
     ATTESTD_TRY(auto brokers, make_brokers(io, agent->session, *agent->policy));
     agent->vault.set_brokers(std::move(brokers));
     return agent;
@@ -65,7 +67,7 @@ Result<std::unique_ptr<Agent>> Agent::make(Io& io, Strand platform_strand, Stran
 Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network_strand,
              Platform& platform, RuntimeEvents& runtime_events, std::filesystem::path config_file,
              PolicyPtr policy_now, std::shared_ptr<VerifierKind> verifier,
-             std::unique_ptr<AuditLog> audit_log)
+             std::unique_ptr<AuditLog> audit_log, ProvisionDesk desk)
     : policy(std::move(policy_now)),
       audit(std::move(audit_log)),
       vault(platform_strand, store_strand, platform, policy->stores),
@@ -73,6 +75,7 @@ Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network
               policy->limits.collect_timeout),
       events(platform_strand, runtime_events),
       collateral(io, network_strand, policy->verifier),
+      provisioning(io, platform_strand, network_strand, std::move(desk)),
       io_(io),
       files_strand_(std::move(network_strand)),
       config_file_(std::move(config_file)),
@@ -149,6 +152,7 @@ Result<std::unique_ptr<VerifierKind>> Agent::accept(const Config& candidate) con
     const auto now = affirmation();
     if (now && candidate.config_binding != ConfigBinding::rtmr3)
         ATTESTD_CHECK(check_binding(candidate, now->result.result()));
+    ATTESTD_CHECK(make_hand_over_verifier(candidate));
     return make_verifier(candidate.verifier);
 }
 

@@ -10,6 +10,7 @@
 #include "agent/collateral_refresher.h"
 #include "agent/events/event_service.h"
 #include "agent/metrics.h"
+#include "agent/provisioning.h"
 #include "agent/release/vault.h"
 #include "agent/session.h"
 
@@ -29,7 +30,7 @@ class Agent final {
     Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network_strand,
           Platform& platform, RuntimeEvents& events, std::filesystem::path config_file,
           PolicyPtr policy, std::shared_ptr<VerifierKind> verifier,
-          std::unique_ptr<AuditLog> audit_log);
+          std::unique_ptr<AuditLog> audit_log, ProvisionDesk desk);
 
     /// Reads the configuration again: all of it takes effect, or nothing. What cannot change
     /// without a restart (platform, sources, listeners, state_dir, audit, config_binding) must be
@@ -59,6 +60,7 @@ class Agent final {
     Session session;
     EventService events;
     CollateralRefresher collateral;
+    Provisioning provisioning;
     Limiter limiter;
     Metrics metrics;
 

@@ -132,6 +132,7 @@ class Daemon final {
         co_await server_.stop(kStopPatience);
         agent_.session.stop();
         agent_.collateral.stop();
+        agent_.provisioning.stop();
         agent_.vault.wipe();
         watchdog_.cancel();
         watch_stores_.cancel();

@@ -1,5 +1,7 @@
 #include "agent/store_source.h"
 
+#include <fmt/format.h>
+
 #include <memory>
 
 #include "agent/store/recovery_slot.h"
@@ -132,6 +134,37 @@ Result<SourcedSecret> StoreSource::get(const Grant& grant) {
 Result<std::uint64_t> StoreSource::put(const SecretName& name, const Secret& value) {
     ATTESTD_TRY(SealedStore* const store, opened());
     return store->put(name, value);
+}
+
+Result<std::vector<std::uint64_t>> StoreSource::put_all(std::span<const NewSecret> secrets,
+                                                        ExistingSecrets existing) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    return store->put_all(secrets, existing);
+}
+
+Result<std::vector<NewSecret>> StoreSource::get_all(std::span<const SecretName> names,
+                                                    std::size_t max_len) {
+    ATTESTD_TRY(SealedStore* const store, opened());
+    std::vector<SecretName> wanted(names.begin(), names.end());
+    if (wanted.empty()) {
+        ATTESTD_TRY(const StoreListing listing, store->list());
+        if (!listing.damaged.empty()) return fail(Errc::store_corrupt, listing.damaged.front());
+        for (const StoredName& stored : listing.names) wanted.push_back(stored.name);
+    }
+    std::vector<NewSecret> out;
+    std::size_t len = 0;
+    for (const SecretName& name : wanted) {
+        ATTESTD_TRY(StoredSecret stored, store->get(name));
+        len += stored.value.size();
+        if (len > max_len) {
+            return fail(Errc::too_large,
+                        fmt::format("the secrets have over {} bytes together: name some of them, "
+                                    "and use several requests",
+                                    max_len));
+        }
+        out.push_back({name, std::move(stored.value), stored.version});
+    }
+    return out;
 }
 
 Result<void> StoreSource::remove(const SecretName& name) {

@@ -32,6 +32,12 @@ class StoreSource final : public SecretSource {
     [[nodiscard]] Result<std::uint64_t> put(const SecretName& name, const Secret& value);
     [[nodiscard]] Result<std::uint64_t> rotate(const SecretName& name, const Rotation& how);
     [[nodiscard]] Result<std::uint64_t> replace(const SecretName& name, const Secret& value);
+    [[nodiscard]] Result<std::vector<std::uint64_t>> put_all(std::span<const NewSecret> secrets,
+                                                             ExistingSecrets existing);
+    /// The secrets of these names, or all of them when there are none, with their versions.
+    /// Errc::too_large when they have over `max_len` bytes together.
+    [[nodiscard]] Result<std::vector<NewSecret>> get_all(std::span<const SecretName> names,
+                                                         std::size_t max_len);
     [[nodiscard]] Result<void> remove(const SecretName& name);
     [[nodiscard]] Result<StoreListing> list();
     [[nodiscard]] Result<StoreStatus> status();

@@ -321,6 +321,8 @@ struct Config {
     Limits limits;
     IdentityConfig identity;
     ConfigBinding config_binding = ConfigBinding::none;
+    /// Appraisal policy of the machines that stored secrets may be handed over to; none: to nobody.
+    std::optional<LoadedFile> hand_over_policy;
     /// Over every file that was loaded, in order, and every name that was resolved: each with its
     /// length (8 bytes, big-endian) before it.
     Sha256 digest{};

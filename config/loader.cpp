@@ -113,6 +113,7 @@ Result<Config> load_root(JsonObject& in, LoadContext& context) {
     ATTESTD_TRY(config.identity, load_identity(in.optional("identity")));
     ATTESTD_TRY(config.config_binding, load_config_binding(in.optional("config_binding")));
     config.verifier.needs_event_log = config.config_binding == ConfigBinding::rtmr3;
+    ATTESTD_TRY(config.hand_over_policy, load_hand_over(in.optional("hand_over"), context));
     ATTESTD_CHECK(load_listeners(in.optional("listeners"), context, config));
     ATTESTD_CHECK(load_workloads(in.optional("workloads"), context, config));
     if (const auto secrets = in.optional("secrets")) {

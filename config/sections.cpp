@@ -447,4 +447,14 @@ Result<ConfigBinding> load_config_binding(const MaybeValue& value) {
                     text));
 }
 
+Result<std::optional<LoadedFile>> load_hand_over(const MaybeValue& value, LoadContext& context) {
+    if (!value) return std::nullopt;
+    ATTESTD_TRY(JsonObject members, value->object());
+    ATTESTD_TRY(const JsonValue policy, members.required("policy"));
+    ATTESTD_TRY(const auto path, path_of(policy));
+    ATTESTD_CHECK(members.finish());
+    ATTESTD_TRY(LoadedFile file, context.load(path));
+    return file;
+}
+
 }  // namespace attestd

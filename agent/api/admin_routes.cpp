@@ -13,20 +13,8 @@ namespace attestd {
 namespace {
 
 constexpr std::string_view kSecrets = "/v1/admin/secrets/";
+constexpr std::string_view kProvision = "/v1/admin/provision";
 constexpr std::string_view kSlots = "/v1/admin/store/slots";
-
-// Where an administrator's secret goes: to the source that the policy names for it, else to the
-// only one there is.
-Result<std::pair<std::string, SecretName>> place_of(const Config& policy, std::string_view name) {
-    ATTESTD_TRY(SecretName parsed, SecretName::parse(name));
-    if (const auto it = policy.secrets.find(name); it != policy.secrets.end()) {
-        ATTESTD_TRY(SecretName resource, SecretName::parse(it->second.resource));
-        return std::make_pair(it->second.source, std::move(resource));
-    }
-    if (policy.stores.size() == 1)
-        return std::make_pair(policy.stores.begin()->first, std::move(parsed));
-    return fail(Errc::bad_request, "configuration does not say which source holds this secret");
-}
 
 std::string dumped(const nlohmann::ordered_json& json) {
     return json.dump(-1, ' ', /*ensure_ascii=*/true,
@@ -116,6 +104,17 @@ std::optional<std::uint32_t> slot_number(std::string_view text) noexcept {
 
 }  // namespace
 
+Result<std::pair<std::string, SecretName>> place_of(const Config& policy, std::string_view name) {
+    ATTESTD_TRY(SecretName parsed, SecretName::parse(name));
+    if (const auto it = policy.secrets.find(name); it != policy.secrets.end()) {
+        ATTESTD_TRY(SecretName resource, SecretName::parse(it->second.resource));
+        return std::make_pair(it->second.source, std::move(resource));
+    }
+    if (policy.stores.size() == 1)
+        return std::make_pair(policy.stores.begin()->first, std::move(parsed));
+    return fail(Errc::bad_request, "configuration does not say which source holds this secret");
+}
+
 bool is_admin(const Caller& caller, const ListenerConfig& listener) {
     if (caller.peer.uid == 0 || caller.peer.uid == ::geteuid()) return true;
     if (!listener.group) return false;
@@ -158,6 +157,8 @@ Task<Response> Routes::handle_admin(Connection& connection, Request& request) {
         if (method == Method::post)
             co_return co_await rotate_secret(connection, request, std::move(name));
     }
+    if (method == Method::post && path.starts_with(kProvision))
+        co_return co_await handle_provision(connection, request);
     if (path.starts_with(kSlots)) co_return co_await handle_slots(connection, request);
     if (method == Method::get) {
         if (path == "/v1/admin/secrets") co_return co_await list_secrets(request);

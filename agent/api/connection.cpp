@@ -7,6 +7,7 @@
 #include "agent/api/request_parser.h"
 #include "agent/caller/inspection.h"
 #include "agent/log.h"
+#include "agent/provision/request.h"
 
 namespace attestd {
 namespace {
@@ -221,8 +222,15 @@ Result<bool> Connection::read_head() {
     return true;
 }
 
+// Requests and packages of provisioning are no secrets, and longer than what else is posted.
+bool Connection::brings_document() const noexcept {
+    return listener_.kind == ListenerKind::admin && request_.head.method == Method::post &&
+           request_.path.starts_with(kProvisionDocuments);
+}
+
 std::size_t Connection::body_limit(const RequestHead& head) const noexcept {
     const Limits& limits = agent_.policy->limits;
+    if (brings_document()) return kMaxProvisionLen;
     const bool is_put = listener_.kind == ListenerKind::admin && head.method == Method::put;
     return is_put ? limits.max_admin_body_len : limits.max_request_len - head.head_len;
 }
@@ -237,7 +245,7 @@ Result<void> Connection::begin_body() {
 
     // Only an administrator brings secrets; a workload's bodies must not fill the memory for them.
     std::span<std::uint8_t> place;
-    if (listener_.kind == ListenerKind::admin) {
+    if (listener_.kind == ListenerKind::admin && !brings_document()) {
         ATTESTD_TRY(request_.secret_body, Secret::zeroed(len));
         // The request does not move before it is answered: the range stays good.
         place = request_.secret_body.fill([](std::span<std::uint8_t> bytes) { return bytes; });

@@ -124,6 +124,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     [[nodiscard]] Result<bool> read_head();
     [[nodiscard]] Result<void> begin_body();
     [[nodiscard]] std::span<std::uint8_t> free_space();
+    [[nodiscard]] bool brings_document() const noexcept;
     [[nodiscard]] std::size_t body_limit(const RequestHead& head) const noexcept;
     void answer();
     [[nodiscard]] Task<Result<void>> inspect();

@@ -20,6 +20,13 @@ unsigned status_of(Errc code) noexcept {
         case Errc::missing_key:
         case Errc::wrong_type:
         case Errc::truncated:
+        case Errc::trailing_bytes:
+        case Errc::bad_length:
+        case Errc::unsupported_version:
+        case Errc::unsupported_type:
+        case Errc::jose_algorithm:
+        case Errc::jose_header:
+        case Errc::jwe_undecrypted:
             return 400;
         case Errc::not_allowed:
         case Errc::caller_unknown:
@@ -33,11 +40,21 @@ unsigned status_of(Errc code) noexcept {
         case Errc::cgroup_delegated:
         case Errc::exe_refused:
         case Errc::kbs_denied:
+        case Errc::provision_binding:
+        case Errc::provision_machine:
+        case Errc::provision_disabled:
             return 403;
         case Errc::secret_unavailable:
         case Errc::not_found:
         case Errc::kbs_missing:
+        case Errc::provision_unknown:
             return 404;
+        case Errc::provision_exists:
+            return 409;
+        case Errc::provision_consumed:
+        case Errc::provision_expired:
+        case Errc::provision_restarted:
+            return 410;
         case Errc::timed_out:
             return 504;
         case Errc::too_large:
@@ -74,6 +91,10 @@ std::string_view reason_phrase(unsigned status) noexcept {
             return "Not Found";
         case 405:
             return "Method Not Allowed";
+        case 409:
+            return "Conflict";
+        case 410:
+            return "Gone";
         case 411:
             return "Length Required";
         case 413:

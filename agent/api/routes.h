@@ -39,6 +39,20 @@ class Routes final : public Handler {
     [[nodiscard]] Task<Response> list_secrets(const Request& request);
     [[nodiscard]] Task<Response> handle_slots(Connection& connection, const Request& request);
     [[nodiscard]] Result<std::string> source_of(const Request& request) const;
+    // Provisioning (provision_routes.cpp).
+    [[nodiscard]] Task<Response> handle_provision(Connection& connection, Request& request);
+    [[nodiscard]] Task<Response> make_provision_request(Connection& connection,
+                                                        const Request& request);
+    [[nodiscard]] Task<Response> accept_package(Connection& connection, Request& request);
+    [[nodiscard]] Task<Response> hand_over(Connection& connection, Request& request);
+    [[nodiscard]] Result<void> may_hand_over() const;
+    void note_provision(const Connection& connection, std::string_view method,
+                        std::string_view name, const ProvisionId& id, const Error* error);
+    [[nodiscard]] Task<Result<void>> record_hand_over(const Connection& connection,
+                                                      std::string_view name, ProvisionId id,
+                                                      Sha256 evidence);
+    [[nodiscard]] AuditEvent provision_event(const Connection& connection, std::string_view method,
+                                             std::string_view name, std::string_view detail) const;
     // About policy (policy_routes.cpp).
     [[nodiscard]] Response explain_release(const Request& request) const;
     [[nodiscard]] Response check_candidate(const Request& request) const;
@@ -55,6 +69,11 @@ class Routes final : public Handler {
 /// Whether the peer may use the admin socket: root, attestd's own user, or a member of the group
 /// that configuration gave the socket to.
 [[nodiscard]] bool is_admin(const Caller& caller, const ListenerConfig& listener);
+
+/// Where an administrator's secret goes: to the source that the policy names for it, under the name
+/// that it has there; else to the only store there is. Errc::bad_name, Errc::bad_request.
+[[nodiscard]] Result<std::pair<std::string, SecretName>> place_of(const Config& policy,
+                                                                  std::string_view name);
 
 /// The value of `key` in a query; empty when absent. Values are plain: no decoding.
 [[nodiscard]] std::string_view query_value(std::string_view query, std::string_view key) noexcept;

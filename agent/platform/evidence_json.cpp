@@ -59,14 +59,35 @@ Result<Evidence> common_members(JsonObject& object, std::string_view quote_key) 
     return out;
 }
 
+// What came with the evidence proper.
+void add_company(nlohmann::ordered_json& out, const Evidence& evidence) {
+    out["endorsements"] = nlohmann::ordered_json::array();
+    for (const Bytes& one : evidence.endorsements) out["endorsements"].push_back(to_base64(one));
+    if (!evidence.event_log.empty()) out["event_log"] = to_base64(evidence.event_log);
+    if (!evidence.service_manifest.empty())
+        out["service_manifest"] = to_base64(evidence.service_manifest);
+}
+
 }  // namespace
 
 Result<Evidence> parse_plug_in_evidence(std::string_view text, std::string name) {
     ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, std::move(name), kLimits));
-    ATTESTD_TRY(JsonObject object, document.root().object());
+    return parse_plug_in_evidence(document.root());
+}
+
+Result<Evidence> parse_plug_in_evidence(const JsonValue& value) {
+    ATTESTD_TRY(JsonObject object, value.object());
     ATTESTD_TRY(Evidence out, common_members(object, "evidence"));
     ATTESTD_CHECK(object.finish());
     return out;
+}
+
+std::string plug_in_json(const Evidence& evidence) {
+    nlohmann::ordered_json out;
+    out["tee"] = tee_name(evidence.tee);
+    out["evidence"] = to_base64(evidence.quote);
+    add_company(out, evidence);
+    return out.dump();
 }
 
 Result<EvidenceDocument> parse_evidence_document(std::string_view text, std::string name) {
@@ -91,11 +112,7 @@ std::string to_json(const EvidenceDocument& document) {
     out["workload"] = document.workload;
     out["report_data"] = to_hex(document.report_data);
     out["quote"] = to_base64(evidence.quote);
-    out["endorsements"] = nlohmann::ordered_json::array();
-    for (const Bytes& one : evidence.endorsements) out["endorsements"].push_back(to_base64(one));
-    if (!evidence.event_log.empty()) out["event_log"] = to_base64(evidence.event_log);
-    if (!evidence.service_manifest.empty())
-        out["service_manifest"] = to_base64(evidence.service_manifest);
+    add_company(out, evidence);
     return out.dump();
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "quote/base/json.h"
 #include "quote/base/result.h"
 #include "quote/platform/evidence.h"
 
@@ -26,6 +27,10 @@ struct EvidenceDocument {
 /// A plug-in's answer; `interface` stays empty. Errc::bad_json and the other errors of JSON,
 /// Errc::bad_value, Errc::bad_encoding. `name` is for error texts.
 [[nodiscard]] Result<Evidence> parse_plug_in_evidence(std::string_view text, std::string name);
+/// The same within a larger document.
+[[nodiscard]] Result<Evidence> parse_plug_in_evidence(const JsonValue& value);
+/// The form of a plug-in's answer, on one line.
+[[nodiscard]] std::string plug_in_json(const Evidence& evidence);
 
 /// attestd's answer. The same errors.
 [[nodiscard]] Result<EvidenceDocument> parse_evidence_document(std::string_view text,

@@ -216,6 +216,26 @@ Task<Result<std::uint64_t>> Vault::replace(std::string source, SecretName name, 
     co_return version;
 }
 
+Task<Result<std::vector<std::uint64_t>>> Vault::put_all(
+    std::string source, std::shared_ptr<const std::vector<NewSecret>> secrets,
+    ExistingSecrets existing) {
+    auto work = [secrets, existing](StoreSource& store) {
+        return store.put_all(*secrets, existing);
+    };
+    auto versions = co_await on_store<std::vector<std::uint64_t>>(source, std::move(work));
+    for (const NewSecret& secret : *secrets) forget(source, secret.name);
+    co_return versions;
+}
+
+Task<Result<std::vector<NewSecret>>> Vault::get_all(std::string source,
+                                                    std::vector<SecretName> names,
+                                                    std::size_t max_len) {
+    auto work = [names = std::move(names), max_len](StoreSource& store) {
+        return store.get_all(names, max_len);
+    };
+    co_return co_await on_store<std::vector<NewSecret>>(std::move(source), std::move(work));
+}
+
 Task<Result<std::uint64_t>> Vault::rotate(std::string source, SecretName name, Rotation how) {
     auto work = [name, how](StoreSource& store) { return store.rotate(name, how); };
     auto version = co_await on_store<std::uint64_t>(source, std::move(work));

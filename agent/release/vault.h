@@ -49,6 +49,14 @@ class Vault final {
     /// As put(), of a secret that is there.
     [[nodiscard]] Task<Result<std::uint64_t>> replace(std::string source, SecretName name,
                                                       Secret value);
+    /// All of `secrets` or none (SealedStore::put_all).
+    [[nodiscard]] Task<Result<std::vector<std::uint64_t>>> put_all(
+        std::string source, std::shared_ptr<const std::vector<NewSecret>> secrets,
+        ExistingSecrets existing);
+    /// For a hand-over, which is the caller's to judge (StoreSource::get_all).
+    [[nodiscard]] Task<Result<std::vector<NewSecret>>> get_all(std::string source,
+                                                               std::vector<SecretName> names,
+                                                               std::size_t max_len);
     [[nodiscard]] Task<Result<void>> remove(std::string source, SecretName name);
     [[nodiscard]] Task<Result<StoreListing>> list(std::string source);
     [[nodiscard]] Task<Result<StoreStatus>> status(std::string source);

@@ -92,6 +92,9 @@ using MaybeValue = std::optional<JsonValue>;
 [[nodiscard]] Result<Limits> load_limits(const MaybeValue& value);
 [[nodiscard]] Result<IdentityConfig> load_identity(const MaybeValue& value);
 [[nodiscard]] Result<ConfigBinding> load_config_binding(const MaybeValue& value);
+/// The appraisal policy that "hand_over" names.
+[[nodiscard]] Result<std::optional<LoadedFile>> load_hand_over(const MaybeValue& value,
+                                                               LoadContext& context);
 /// Needs the listeners, which "socket" refers to.
 [[nodiscard]] Result<void> load_workloads(const MaybeValue& value, LoadContext& context,
                                           Config& config);
