@@ -55,6 +55,7 @@ void add_eventlog_command(CLI::App& app, Action& chosen);
 void add_inspect_command(CLI::App& app, Action& chosen);
 void add_policy_command(CLI::App& app, Action& chosen);
 void add_measure_command(CLI::App& app, Action& chosen);
+void add_provision_command(CLI::App& app, Action& chosen);
 void add_quote_command(CLI::App& app, Action& chosen);
 void add_run_command(CLI::App& app, Action& chosen);
 void add_secret_command(CLI::App& app, Action& chosen);

@@ -35,6 +35,7 @@ void add_commands(CLI::App& app, Action& chosen) {
     add_audit_command(app, chosen);
     add_secret_command(app, chosen);
     add_store_command(app, chosen);
+    add_provision_command(app, chosen);
     add_run_command(app, chosen);
     add_deliver_command(app, chosen);
     add_status_command(app, chosen);
