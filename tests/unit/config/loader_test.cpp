@@ -176,6 +176,11 @@ TEST_CASE("config: every error names file, line and what was expected", "[config
          "\"batched\" or \"each\""},
         {"a small audit file", R"("audit": {"max_size": 1000},)", Errc::bad_value,
          "at least 65536 bytes"},
+        {"a hand-over to anybody", R"("hand_over": {},)", Errc::missing_key, "\"policy\""},
+        {"a hand-over by a relative path", R"("hand_over": {"policy": "next.json"},)",
+         Errc::bad_value, "hand_over.policy: an absolute path"},
+        {"a hand-over policy that is not there", R"("hand_over": {"policy": "@/next.json"},)",
+         Errc::not_found, "next.json"},
         {"duration", R"("limits": {"idle_timeout": "30"},)", Errc::bad_encoding,
          "limits.idle_timeout: a duration"},
         {"zero duration", R"("limits": {"idle_timeout": "0s"},)", Errc::bad_value, "at least"},
@@ -236,6 +241,24 @@ TEST_CASE("config: an image that is being made is read below its root, with the 
     REQUIRE_OK(image);
     CHECK(image->digest == here->digest);
     CHECK(image->verifier.policy.path == here->verifier.policy.path);
+}
+
+TEST_CASE(
+    "config: stored secrets are handed over to nobody, or by the policy that is named and digested",
+    "[config]") {
+    const Setup setup;
+    const auto without = setup.load_with("");
+    REQUIRE_OK(without);
+    CHECK_FALSE(without->hand_over_policy.has_value());
+    const auto loaded = [&](std::string_view policy) {
+        setup.dir.write("next.json", policy);
+        const auto config = setup.load_with(R"("hand_over": {"policy": "@/next.json"},)");
+        REQUIRE_OK(config);
+        REQUIRE(config->hand_over_policy.has_value());
+        CHECK(as_text(config->hand_over_policy->bytes) == policy);
+        return config->digest;
+    };
+    CHECK(loaded("{}") != loaded("{ }"));
 }
 
 TEST_CASE("config: both digests are over every file and every name resolved", "[config][digest]") {

@@ -65,6 +65,7 @@ json full_config(const TempDir& dir) {
         {"secrets_dir", {{"path", (dir / "secrets.d").string()}, {"prefixes", json::object()}}},
         {"listeners", {{{"name", "default"}, {"path", "/s"}}}},
         {"audit", json::object()},
+        {"hand_over", {{"policy", (dir / "policy.json").string()}}},
         {"identity", json::object()},
         {"limits",
          {{"requests", json::object()}, {"quotes", json::object()}, {"failures", json::object()}}}};
@@ -112,6 +113,7 @@ TEST_CASE("attestd.schema.json names exactly the keys that the loader knows", "[
                      {"/secrets_dir", "/properties/secrets_dir"},
                      {"/listeners/0", "/$defs/listener"},
                      {"/audit", "/properties/audit"},
+                     {"/hand_over", "/properties/hand_over"},
                      {"/identity", "/properties/identity"},
                      {"/limits", "/properties/limits"},
                      {"/limits/requests", "/properties/limits/properties/requests"},

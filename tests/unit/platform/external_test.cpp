@@ -285,6 +285,17 @@ TEST_CASE("evidence document: a plug-in's answer is not one, nor the reverse", "
     REQUIRE_ERRC(Errc::missing_key, parse_evidence_document(plug_in, "test"));
 }
 
+TEST_CASE("evidence: the form of a plug-in's answer is read back as it was written", "[platform]") {
+    const Evidence evidence = sample_document().evidence;
+    const auto read = parse_plug_in_evidence(plug_in_json(evidence), "test");
+    REQUIRE_OK(read);
+    CHECK(read->tee == evidence.tee);
+    CHECK(read->interface.empty());
+    CHECK(read->quote == evidence.quote);
+    CHECK(read->endorsements == evidence.endorsements);
+    CHECK(read->event_log == evidence.event_log);
+}
+
 TEST_CASE("evidence document: no truncation of it is accepted", "[platform]") {
     const std::string text = to_json(sample_document());
     for_each_truncation(as_bytes(text), [&](ByteView cut, std::size_t len) {

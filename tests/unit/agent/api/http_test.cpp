@@ -96,6 +96,27 @@ TEST_CASE("problem: every code of the project has a status that says error", "[a
     }
 }
 
+TEST_CASE("problem: what provisioning refuses says whether to try again, and where the fault lies",
+          "[agent][http]") {
+    struct Row {
+        Errc code;
+        unsigned status;
+    };
+    const auto row = GENERATE(values<Row>({{Errc::provision_unknown, 404},
+                                           {Errc::provision_consumed, 410},
+                                           {Errc::provision_expired, 410},
+                                           {Errc::provision_restarted, 410},
+                                           {Errc::provision_exists, 409},
+                                           {Errc::provision_binding, 403},
+                                           {Errc::provision_machine, 403},
+                                           {Errc::provision_disabled, 403},
+                                           {Errc::jwe_undecrypted, 400},
+                                           {Errc::jose_algorithm, 400},
+                                           {Errc::jose_header, 400}}));
+    INFO(errc_name(row.code));
+    CHECK(status_of(row.code) == row.status);
+}
+
 TEST_CASE("query: a value is found by its whole key", "[agent][http]") {
     CHECK(query_value("wait=5", "wait") == "5");
     CHECK(query_value("a=1&wait=5&b=2", "wait") == "5");
