@@ -266,6 +266,11 @@ std::vector<LintFinding> lint(const Config& config) {
         out.push_back({"config.unbound", "config_binding",
                        "\"none\": whoever writes the disk decides who gets which secret"});
     }
+    if (config.hand_over_policy) {
+        out.push_back({"hand-over.allowed", "hand_over",
+                       "administrators can give the stored secrets to another machine: remove it "
+                       "when that is done"});
+    }
     if (config.is_test_setup()) {
         const bool is_external = config.verifier.type == VerifierType::external;
         out.push_back({"verifier.test-grade",

@@ -144,12 +144,18 @@ std::string live_text(const ordered_json& live) {
     return out;
 }
 
+Result<void> check_appraisal_file(const LoadedFile& file) {
+    ATTESTD_CHECK(
+        parse_appraisal_policy(as_text(file.bytes), file.path.string(), PolicyStrictness::strict));
+    return {};
+}
+
 Outcome<int> check_configuration(const PolicyOptions& options) {
     ATTESTD_TRY(const Config config, load_config(options.file, {}, options.root));
-    const LoadedFile& appraisal = config.verifier.policy;
-    if (config.verifier.type == VerifierType::local) {
-        ATTESTD_CHECK(parse_appraisal_policy(as_text(appraisal.bytes), appraisal.path.string(),
-                                             PolicyStrictness::strict));
+    if (config.verifier.type == VerifierType::local)
+        ATTESTD_CHECK(check_appraisal_file(config.verifier.policy));
+    if (config.hand_over_policy) {
+        ATTESTD_CHECK(check_appraisal_file(*config.hand_over_policy));
     }
     const auto findings = lint(config);
     std::optional<ordered_json> live;

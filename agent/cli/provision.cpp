@@ -123,25 +123,35 @@ Outcome<int> check_request(const ProvisionOptions& options, const ProvisionReque
                 exit_status::refused));
 }
 
-// NAME=FILE, with the value in memory for secrets.
-Outcome<NewSecret> read_named(const std::string& argument) {
+struct NamedFile {
+    SecretName name;
+    std::string file;
+};
+
+// NAME=FILE
+Outcome<NamedFile> parse_named(const std::string& argument) {
     const std::size_t equals = argument.find('=');
     if (equals == argument.npos || equals + 1 == argument.size())
         return wrong_usage({Errc::bad_usage, argument + ": NAME=FILE is expected"});
     auto name = SecretName::parse(std::string_view(argument).substr(0, equals));
     if (!name) return wrong_usage(std::move(name).error());
-    auto value = read_secret(argument.substr(equals + 1), kMaxSecretLen);
-    if (!value) return wrong_usage(std::move(value).error());
-    return NewSecret{*std::move(name), *std::move(value)};
+    return NamedFile{*std::move(name), argument.substr(equals + 1)};
 }
 
+// The machine is judged before any secret is read.
 Outcome<int> run_seal(const ProvisionOptions& options) {
+    std::vector<NamedFile> files;
+    for (const std::string& argument : options.secrets) {
+        ATTESTD_TRY(NamedFile named, parse_named(argument));
+        files.push_back(std::move(named));
+    }
     ATTESTD_TRY(const ProvisionRequest request, read_request(options.file));
     ATTESTD_CHECK(check_request(options, request));
     std::vector<NewSecret> secrets;
-    for (const std::string& argument : options.secrets) {
-        ATTESTD_TRY(NewSecret secret, read_named(argument));
-        secrets.push_back(std::move(secret));
+    for (const NamedFile& named : files) {
+        auto value = read_secret(named.file, kMaxSecretLen);
+        if (!value) return wrong_usage(std::move(value).error());
+        secrets.push_back({named.name, *std::move(value)});
     }
     auto package = seal_package(request.body, PackageNames::policy, secrets);
     if (!package) return wrong_usage(std::move(package).error());

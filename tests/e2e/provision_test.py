@@ -415,7 +415,10 @@ def test_hand_over_refused():
 def test_bad_hand_over_policy():
     """a hand-over policy that is none refuses the configuration"""
     with started(OLD_IMAGE, hand_over=NEW_IMAGE) as r:
+        assert r.attestctl("policy", "check", r.config_file).returncode == DONE
         (r.folder / "next-image.json").write_text('{"snp": {}}')
+        checked = r.attestctl("policy", "check", r.config_file)
+        assert checked.returncode != DONE and b"next-image.json" in checked.stderr, checked.stderr
         answer = r.ask("admin", "POST", "/v1/admin/reload")
         assert answer.status != 200 and b"next-image.json" in answer.body, answer.body
 

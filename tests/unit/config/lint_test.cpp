@@ -140,15 +140,16 @@ TEST_CASE("lint: a key broker whose tokens anybody may sign is told", "[config][
     CHECK(findings[0].where == "sources.any.discover_token_signer");
 }
 
-TEST_CASE("lint: no binding and test anchors are told", "[config][lint]") {
+TEST_CASE("lint: no binding, hand-over and test anchors are told", "[config][lint]") {
     Config config;
     config.config_binding = ConfigBinding::none;
     config.verifier.trust_anchors.emplace_back();
+    config.hand_over_policy.emplace();
     SecretPolicy secret;
     secret.name = "a";
     config.secrets.emplace("a", secret);
     std::vector<std::string> ids;
     for (const LintFinding& finding : lint(config)) ids.push_back(finding.id);
     CHECK(ids == std::vector<std::string>{"secret.nobody", "secret.never", "config.unbound",
-                                          "verifier.test-grade"});
+                                          "hand-over.allowed", "verifier.test-grade"});
 }
