@@ -1,8 +1,5 @@
 #include "agent/fetch/connection.h"
 
-#include <fmt/format.h>
-#include <sys/socket.h>
-
 #include "agent/fetch/answer_writer.h"
 #include "agent/fetch/destination.h"
 #include "agent/fetch/request_reader.h"
@@ -25,22 +22,6 @@ Result<ServerAnswer> answer_to(const ProxyRequest& request, const Result<FetchCo
 }
 
 }  // namespace
-
-Result<void> check_connection(const Fd& fd) {
-    const auto option = [&](int which) {
-        int value = -1;
-        socklen_t len = sizeof value;
-        return ::getsockopt(fd.get(), SOL_SOCKET, which, &value, &len) == 0 ? value : -1;
-    };
-    if (option(SO_DOMAIN) != AF_UNIX || option(SO_TYPE) != SOCK_STREAM)
-        return fail(Errc::wrong_type,
-                    fmt::format("descriptor {} is no Unix stream socket", fd.get()));
-    if (option(SO_ACCEPTCONN) == 1)
-        return fail(Errc::wrong_type,
-                    "a listening socket was passed: Accept=yes in the socket "
-                    "unit, or --listen, makes connections of it");
-    return {};
-}
 
 Result<void> serve(const Fd& connection, const Result<FetchConfig>& config) {
     const auto request = read_request(connection, in(kRequestTime));

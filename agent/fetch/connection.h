@@ -6,10 +6,6 @@
 
 namespace attestd::fetch {
 
-/// Errc::wrong_type when `fd` is not one end of a connected Unix stream socket; says which setting
-/// makes it one.
-[[nodiscard]] Result<void> check_connection(const Fd& fd);
-
 /// Reads the request, fetches, answers. With an error in place of the configuration, that is the
 /// answer (fetch.process). The error is for the log: what stopped us from answering.
 [[nodiscard]] Result<void> serve(const Fd& connection, const Result<FetchConfig>& config);

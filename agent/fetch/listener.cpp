@@ -14,7 +14,6 @@
 #include <csignal>
 #include <cstdlib>
 
-#include "agent/fetch/connection.h"
 #include "quote/base/unix_address.h"
 
 namespace attestd::fetch {
@@ -95,23 +94,22 @@ class Children final {
     }
 
     // Returns in the parent alone.
-    Result<void> start(const Fd& connection, const FetchConfig& config) {
+    Result<void> start(const Fd& connection, const Serve& serve) {
         const pid_t parent = ::getpid();
         const pid_t pid = ::fork();
         if (pid < 0) return fail_errno(errno, "fork");
-        if (pid == 0) run_child(connection, config, parent);
+        if (pid == 0) run_child(connection, serve, parent);
         ++num_;
         return {};
     }
 
  private:
-    [[noreturn]] static void run_child(const Fd& connection, const FetchConfig& config,
-                                       pid_t parent) {
+    [[noreturn]] static void run_child(const Fd& connection, const Serve& serve, pid_t parent) {
         const sigset_t set = handled_signals();
         ::sigprocmask(SIG_UNBLOCK, &set, nullptr);
         ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         if (::getppid() != parent) std::_Exit(EXIT_FAILURE);
-        const bool served = serve(connection, config).has_value();
+        const bool served = serve(connection).has_value();
         std::exit(served ? EXIT_SUCCESS : EXIT_FAILURE);
     }
 
@@ -126,14 +124,14 @@ Event read_event(const Fd& signals) noexcept {
     return info.ssi_signo == SIGCHLD ? Event::child_ended : Event::stop;
 }
 
-void accept_one(const Fd& listener, Children& children, const FetchConfig& config) {
+void accept_one(const Fd& listener, Children& children, const Serve& serve) {
     const Fd connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (connection && children.start(connection, config)) return;
+    if (connection && children.start(connection, serve)) return;
     // The client sees its connection end: fetch.process, and may ask again.
     if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) ::poll(nullptr, 0, kPauseMs);
 }
 
-Result<void> run(const Fd& listener, const Fd& signals, const FetchConfig& config) {
+Result<void> run(const Fd& listener, const Fd& signals, const Serve& serve) {
     Children children;
     for (;;) {
         std::array<pollfd, 2> ready{pollfd{signals.get(), POLLIN, 0},
@@ -146,13 +144,13 @@ Result<void> run(const Fd& listener, const Fd& signals, const FetchConfig& confi
             // One signal may stand for several children.
             if (event == Event::child_ended) children.reap();
         }
-        if (ready[1].revents != 0) accept_one(listener, children, config);
+        if (ready[1].revents != 0) accept_one(listener, children, serve);
     }
 }
 
 }  // namespace
 
-Result<void> listen_at(const std::string& path, unsigned mode, const FetchConfig& config) {
+Result<void> listen_at(const std::string& path, unsigned mode, const Serve& serve) {
     ATTESTD_TRY(const Fd listener, bind_at(path, mode));
     const SocketFile file(path);
     const sigset_t set = handled_signals();
@@ -161,7 +159,7 @@ Result<void> listen_at(const std::string& path, unsigned mode, const FetchConfig
     if (::sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno(errno, "sigprocmask");
     const Fd signals(::signalfd(-1, &set, SFD_CLOEXEC));
     if (!signals) return fail_errno(errno, "signalfd");
-    return run(listener, signals, config);
+    return run(listener, signals, serve);
 }
 
 }  // namespace attestd::fetch

@@ -2,11 +2,16 @@
 // and for tests; under systemd the socket unit does the same.
 #pragma once
 
+#include <functional>
 #include <string>
 
-#include "agent/fetch/config.h"
+#include "quote/base/fd.h"
+#include "quote/base/result.h"
 
 namespace attestd::fetch {
+
+/// One client's whole service, in a child of its own.
+using Serve = std::function<Result<void>(const Fd& connection)>;
 
 /// Requests at one time. Further clients wait in the socket's backlog: each child ends within
 /// kMaxTimeout and some seconds.
@@ -14,7 +19,6 @@ inline constexpr std::size_t kMaxChildren = 32;
 
 /// Listens at `path` with permissions `mode` until SIGTERM or SIGINT, then removes the socket;
 /// children end with this process. Errc::too_busy when another process listens there.
-[[nodiscard]] Result<void> listen_at(const std::string& path, unsigned mode,
-                                     const FetchConfig& config);
+[[nodiscard]] Result<void> listen_at(const std::string& path, unsigned mode, const Serve& serve);
 
 }  // namespace attestd::fetch

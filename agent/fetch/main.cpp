@@ -52,7 +52,8 @@ int serve_connection(int descriptor, const Options& options) {
 int listen(const Options& options) {
     const auto config = config_of(options);
     if (!config) return report(config.error(), kBadUsage);
-    const auto done = fetch::listen_at(options.listen_path, options.listen_mode, *config);
+    const auto serve = [&](const Fd& connection) { return fetch::serve(connection, config); };
+    const auto done = fetch::listen_at(options.listen_path, options.listen_mode, serve);
     return done ? kOk : report(done.error(), kFailed);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +33,22 @@ std::string_view variable(const char* name) {
 bool has_passed_connection() {
     return variable("LISTEN_FDS") == "1" &&
            variable("LISTEN_PID") == fmt::format_int(::getpid()).str();
+}
+
+Result<void> check_connection(const Fd& fd) {
+    const auto option = [&](int which) {
+        int value = -1;
+        socklen_t len = sizeof value;
+        return ::getsockopt(fd.get(), SOL_SOCKET, which, &value, &len) == 0 ? value : -1;
+    };
+    if (option(SO_DOMAIN) != AF_UNIX || option(SO_TYPE) != SOCK_STREAM)
+        return fail(Errc::wrong_type,
+                    fmt::format("descriptor {} is no Unix stream socket", fd.get()));
+    if (option(SO_ACCEPTCONN) == 1)
+        return fail(Errc::wrong_type,
+                    "a listening socket was passed: Accept=yes in the socket "
+                    "unit, or --listen, makes connections of it");
+    return {};
 }
 
 bool confine(int keep) {

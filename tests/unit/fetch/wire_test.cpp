@@ -11,6 +11,7 @@
 #include "agent/fetch/answer_writer.h"
 #include "agent/fetch/connection.h"
 #include "agent/fetch/curl_error.h"
+#include "agent/fetch/process.h"
 #include "agent/fetch/request_reader.h"
 #include "tests/support/catch.h"
 
