@@ -6,17 +6,6 @@
 #include "quote/azure/hcl_blob.h"
 
 namespace attestd::cli {
-namespace {
-
-// The evidence that the hardware's vendor endorses: what --fetch asks endorsements for.
-void find_hardware_evidence(EvidenceInput& out) {
-    const auto blob = parse_hcl_blob(out.azure->hcl_blob);
-    const bool snp = blob && blob->report_type == HclReportType::snp;
-    out.evidence = snp ? to_bytes(blob->hardware_report) : out.azure->td_quote;
-}
-
-}  // namespace
-
 void add_azure_options(CLI::App& command, AzureOptions& options) {
     command.add_option("--tpm-quote", options.tpm_quote,
                        "the vTPM's quote that belongs to a paravisor's blob (JSON)");
@@ -41,7 +30,7 @@ Outcome<int> take_azure_evidence(EvidenceInput& out, Bytes bytes, const std::str
                 return wrong_usage(std::move(added).error());
         }
     }
-    find_hardware_evidence(out);
+    out.evidence = hardware_evidence_of(*out.azure);
     return exit_status::done;
 }
 
@@ -64,7 +53,7 @@ Outcome<int> add_azure_quotes(EvidenceInput& input, const AzureOptions& options)
             return wrong_usage({Errc::bad_usage, "--td-quote: FILE has one already"});
         ATTESTD_TRY(input.azure->td_quote, read_input(options.td_quote));
     }
-    find_hardware_evidence(input);
+    input.evidence = hardware_evidence_of(*input.azure);
     return exit_status::done;
 }
 

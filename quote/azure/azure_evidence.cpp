@@ -121,6 +121,12 @@ std::string write_azure_evidence(const AzureEvidence& evidence) {
     return out.dump();
 }
 
+Bytes hardware_evidence_of(const AzureEvidence& evidence) {
+    const auto blob = parse_hcl_blob(evidence.hcl_blob);
+    const bool snp = blob && blob->report_type == HclReportType::snp;
+    return snp ? to_bytes(blob->hardware_report) : evidence.td_quote;
+}
+
 Result<VtpmQuote> parse_vtpm_quote(std::string_view text, std::string name) {
     ATTESTD_TRY(const JsonDocument document,
                 JsonDocument::parse(text, std::move(name), kEvidenceLimits));

@@ -46,6 +46,10 @@ struct AzureEvidence {
 [[nodiscard]] Result<AzureEvidence> parse_azure_evidence(std::string_view text, std::string name);
 [[nodiscard]] std::string write_azure_evidence(const AzureEvidence& evidence);
 
+/// What the hardware's vendor endorses: the SNP report in the blob, or the TD quote beside it.
+/// Empty when there is none.
+[[nodiscard]] Bytes hardware_evidence_of(const AzureEvidence& evidence);
+
 /// Whether `text` is an object with the members of a vTPM quote and no blob: for recognising.
 [[nodiscard]] bool looks_like_vtpm_quote(std::string_view text);
 

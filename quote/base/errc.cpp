@@ -168,6 +168,8 @@ constexpr auto kTable = std::to_array<ErrcInfo>({
      "The given registers do not have the digest that the vTPM's quote covers."},
     {Errc::vtpm_signature, "vtpm.signature",
      "The vTPM's quote is not signed by the key that the paravisor's report vouches for."},
+    {Errc::vtpm_failed, "vtpm.failed",
+     "The vTPM refused a command, did not answer, or is not as a paravisor leaves it."},
     {Errc::event_log_missing, "event-log.missing",
      "The policy judges events, and no event log was given."},
     {Errc::event_log_malformed, "event-log.malformed",

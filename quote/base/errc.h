@@ -113,6 +113,7 @@ enum class Errc : std::uint8_t {
     vtpm_selection,
     vtpm_digest,
     vtpm_signature,
+    vtpm_failed,
     event_log_missing,
     event_log_malformed,
     event_log_mismatch,

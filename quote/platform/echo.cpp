@@ -2,13 +2,44 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "quote/amd/service_manifest.h"
 #include "quote/amd/snp_report.h"
+#include "quote/azure/azure_evidence.h"
+#include "quote/azure/hcl_blob.h"
+#include "quote/azure/tpm_quote.h"
 #include "quote/intel/quote.h"
 
 namespace attestd {
+namespace {
+
+// The hardware's own report data binds the paravisor's key; what the caller gave is in the vTPM's
+// quote.
+Result<ReportData> report_data_of_azure(const Evidence& evidence) {
+    ATTESTD_TRY(const AzureEvidence azure,
+                parse_azure_evidence(as_text(evidence.quote), "evidence"));
+    ATTESTD_TRY(const HclBlob blob, parse_hcl_blob(azure.hcl_blob));
+    const bool is_snp = blob.report_type == HclReportType::snp;
+    if (is_snp != (evidence.tee == Tee::snp))
+        return fail(Errc::unsupported_type, "the paravisor's blob is of another TEE");
+    if (!azure.vtpm_quote) return fail(Errc::vtpm_missing, "no quote of the vTPM");
+    ATTESTD_TRY(const TpmQuote quote, parse_tpm_quote(azure.vtpm_quote->message));
+    ReportData out{};
+    if (quote.extra_data.size() != out.size())
+        return fail(Errc::bad_length, "the vTPM's quote does not carry 64 bytes");
+    std::copy(quote.extra_data.begin(), quote.extra_data.end(), out.begin());
+    return out;
+}
+
+}  // namespace
+
+bool is_azure(const Evidence& evidence) {
+    return looks_like_azure_evidence(as_text(evidence.quote));
+}
 
 Result<ReportData> report_data_of(const Evidence& evidence) {
+    if (is_azure(evidence)) return report_data_of_azure(evidence);
     if (evidence.tee == Tee::snp) {
         ATTESTD_TRY(const ParsedSnpReport parsed, parse_snp_report(evidence.quote));
         return parsed.report.report_data;

@@ -23,7 +23,9 @@ using ReportData = ByteArray<64>;
 /// Bytes as a platform gave them. Nothing here has been verified; see verifier/ for the next step.
 struct Evidence {
     Tee tee;
-    Bytes quote;  ///< TDX quote, or SNP report (1184 bytes)
+    /// TDX quote, or SNP report (1184 bytes); of an Azure confidential VM all of its evidence, as
+    /// JSON of version 2 (quote/azure/azure_evidence.h).
+    Bytes quote;
     std::vector<Bytes>
         endorsements;       ///< that came along: certificate table, collateral; hints only
     Bytes event_log;        ///< empty when there is none
@@ -32,5 +34,8 @@ struct Evidence {
     /// SHA-512(report data || these bytes) in place of the report data.
     Bytes service_manifest = {};
 };
+
+/// Whether a paravisor's vTPM stands between the evidence and its hardware.
+[[nodiscard]] bool is_azure(const Evidence& evidence);
 
 }  // namespace attestd

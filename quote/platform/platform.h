@@ -10,6 +10,7 @@
 #include "quote/base/result.h"
 #include "quote/base/secret.h"
 #include "quote/platform/evidence.h"
+#include "quote/platform/vtpm_key.h"
 
 namespace attestd {
 
@@ -42,6 +43,17 @@ class Platform {
     /// where the hardware has no such thing (TDX); never all zero.
     [[nodiscard]] virtual Result<Secret> derive_key(const DerivedKeyRequest& request,
                                                     Deadline deadline) = 0;
+
+    /// Whether keys come from a vTPM: derive_vtpm_key() then, and not derive_key().
+    [[nodiscard]] virtual bool has_vtpm() const noexcept { return false; }
+
+    /// 32 bytes that only this vTPM gives, and only while the selected PCRs hold what they hold
+    /// now: another key, or Errc::vtpm_failed, once one has changed. Errc::platform_unsupported
+    /// where there is no vTPM.
+    [[nodiscard]] virtual Result<Secret> derive_vtpm_key(const VtpmKeyRequest& /*request*/,
+                                                         Deadline /*deadline*/) {
+        return fail(Errc::platform_unsupported, "this platform has no vTPM to derive keys with");
+    }
 };
 
 }  // namespace attestd
