@@ -177,6 +177,18 @@ Result<void> LocalKind::gather_cached(Gathered& out, const Evidence& evidence, T
 
 Result<AttestationResult> LocalKind::appraise(const Evidence& evidence,
                                               const Expectations& expected, Time now) {
+    if (!is_azure(evidence)) return appraise(evidence, nullptr, expected, now);
+    ATTESTD_TRY(const AzureEvidence azure,
+                parse_azure_evidence(as_text(evidence.quote), "evidence"));
+    // Endorsements are gathered for what the vendor endorses.
+    Evidence hardware = evidence;
+    hardware.quote = hardware_evidence_of(azure);
+    if (!azure.vcek.empty()) hardware.endorsements.push_back(azure.vcek);
+    return appraise(hardware, &azure, expected, now);
+}
+
+Result<AttestationResult> LocalKind::appraise(const Evidence& evidence, const AzureEvidence* azure,
+                                              const Expectations& expected, Time now) {
     wanted_.clear();
     ATTESTD_CHECK(open_cache());
     ATTESTD_CHECK(collateral_->cache().floors().check_clock(now));
@@ -185,7 +197,9 @@ Result<AttestationResult> LocalKind::appraise(const Evidence& evidence,
     Expectations with_log = expected;
     if (policy_.event_log.named || needs_event_log_) with_log.event_log = evidence.event_log;
     AttestationResult result =
-        verifier_.appraise(evidence.quote, gathered.endorsements, policy_, with_log, now);
+        azure != nullptr
+            ? verifier_.appraise(*azure, gathered.endorsements, policy_, with_log, now)
+            : verifier_.appraise(evidence.quote, gathered.endorsements, policy_, with_log, now);
     // What is missing may be what was left out: that is the reason to tell.
     if (result.verdict() == Verdict::undecided && gathered.too_old)
         return tl::make_unexpected(*std::move(gathered.too_old));

@@ -41,6 +41,10 @@ class LocalKind final : public VerifierKind {
     struct Given;
     LocalKind(TrustAnchors anchors, Endorsements roots, AppraisalPolicy policy,
               const VerifierConfig& config);
+    /// `evidence` as the hardware gave it; within `azure`, when that is not null.
+    [[nodiscard]] Result<AttestationResult> appraise(const Evidence& evidence,
+                                                     const AzureEvidence* azure,
+                                                     const Expectations& expected, Time now);
     [[nodiscard]] Result<void> open_cache();
     [[nodiscard]] static Result<std::vector<Given>> take_apart(
         const std::vector<EndorsementFile>& files, const std::vector<Bytes>& hints);

@@ -18,6 +18,8 @@ GuestInterface interface_of(PlatformType type) noexcept {
             return GuestInterface::sev_guest;
         case PlatformType::tdx_guest:
             return GuestInterface::tdx_guest;
+        case PlatformType::azure_vtpm:
+            return GuestInterface::azure_vtpm;
         case PlatformType::automatic:
         case PlatformType::external:
             break;
@@ -48,6 +50,11 @@ Result<std::unique_ptr<Platform>> make_platform(const PlatformConfig& config,
                         "platform \"auto\": " + found.why + " (attestctl doctor tells more)");
         }
         interface = found.use;
+    }
+    if (interface == GuestInterface::azure_vtpm) {
+        const std::string socket =
+            config.socket.empty() ? kAzureVtpmSocket : config.socket.string();
+        return std::make_unique<ExternalPlatform>(socket, PlugInKind::azure_vtpm);
     }
     GuestOptions options{config.vmpl, "attestd-", [](std::size_t num_left) {
                              log_event(LogLevel::warn, "platform.leftovers",

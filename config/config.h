@@ -17,6 +17,7 @@
 #include "config/duration.h"
 #include "quote/base/digest.h"
 #include "quote/claims.h"
+#include "quote/platform/vtpm_key.h"
 
 namespace attestd {
 
@@ -28,7 +29,14 @@ struct LoadedFile {
     friend bool operator==(const LoadedFile&, const LoadedFile&) = default;
 };
 
-enum class PlatformType : std::uint8_t { automatic, configfs_tsm, sev_guest, tdx_guest, external };
+enum class PlatformType : std::uint8_t {
+    automatic,
+    configfs_tsm,
+    sev_guest,
+    tdx_guest,
+    azure_vtpm,
+    external,
+};
 
 /// Evidence made by a service at a higher privilege (an SVSM) in the guest's place.
 struct TsmServiceConfig {
@@ -41,7 +49,7 @@ struct TsmServiceConfig {
 
 struct PlatformConfig {
     PlatformType type = PlatformType::automatic;
-    std::filesystem::path socket;       ///< of an external one
+    std::filesystem::path socket;       ///< of an external one, and of attestd-azure-vtpm
     std::optional<std::uint32_t> vmpl;  ///< of SNP reports, 0 to 3; not given: the guest's own
     /// "vsock://CID:PORT" of a TDX guest's host; empty: what /etc/tdx-attest.conf says.
     std::string quote_service;
@@ -106,6 +114,7 @@ struct StoreSourceConfig {
     /// An operator's public key (PEM) for the recovery slot of a store that is made anew.
     std::optional<LoadedFile> recovery_key;
     std::optional<RemoteSlotConfig> remote_slot;
+    std::uint32_t vtpm_pcrs = kDefaultVtpmPcrs;  ///< what a new `vtpm` slot is bound to, as a mask
 
     friend bool operator==(const StoreSourceConfig&, const StoreSourceConfig&) = default;
 };

@@ -14,7 +14,6 @@ namespace {
 
 // Types that the design names and this build does not have: refused in these words, not as a typing
 // error.
-constexpr std::array<std::string_view, 1> kLaterPlatforms{"azure_vtpm"};
 constexpr std::array<std::string_view, 4> kLaterVerifiers{"kbs", "ita", "maa", "veraison"};
 constexpr std::array<std::string_view, 3> kLaterSources{"vault", "credential", "external"};
 
@@ -41,11 +40,30 @@ Result<RemoteSlotConfig> load_remote_slot(const JsonValue& value) {
     return out;
 }
 
+// At least one register, each once.
+Result<std::uint32_t> load_vtpm_pcrs(const JsonValue& value) {
+    constexpr std::size_t kNumPcrs = 24;
+    ATTESTD_TRY(const auto elements, value.array(kNumPcrs));
+    std::uint32_t mask = 0;
+    for (const JsonValue& element : elements) {
+        ATTESTD_TRY(const std::int64_t pcr, element.integer(0, kNumPcrs - 1));
+        const std::uint32_t bit = 1U << static_cast<unsigned>(pcr);
+        if ((mask & bit) != 0)
+            return element.fail_here(Errc::bad_config, "this PCR is named twice");
+        mask |= bit;
+    }
+    if (mask == 0) return value.fail_here(Errc::bad_config, "name one PCR at least");
+    return mask;
+}
+
 Result<StoreSourceConfig> load_store(JsonObject& members, const std::filesystem::path& default_path,
                                      LoadContext& context) {
     StoreSourceConfig store;
     ATTESTD_TRY(store.path, path_or(members, "path", default_path));
     ATTESTD_TRY(store.measured_image, bool_or(members, "measured_image", false));
+    if (const auto pcrs = members.optional("vtpm_pcrs")) {
+        ATTESTD_TRY(store.vtpm_pcrs, load_vtpm_pcrs(*pcrs));
+    }
     const auto recovery_key = members.optional("recovery_key");
     if (const auto remote_slot = members.optional("remote_slot")) {
         ATTESTD_TRY(store.remote_slot, load_remote_slot(*remote_slot));
@@ -162,11 +180,12 @@ Result<RateLimit> rate_or(JsonObject& limits, std::string_view key, std::string_
 }
 
 std::optional<PlatformType> platform_type_named(std::string_view name) {
-    constexpr std::array<std::pair<std::string_view, PlatformType>, 5> kTypes{
+    constexpr std::array<std::pair<std::string_view, PlatformType>, 6> kTypes{
         {{"auto", PlatformType::automatic},
          {"configfs_tsm", PlatformType::configfs_tsm},
          {"sev_guest", PlatformType::sev_guest},
          {"tdx_guest", PlatformType::tdx_guest},
+         {"azure_vtpm", PlatformType::azure_vtpm},
          {"external", PlatformType::external}}};
     for (const auto& [known, type] : kTypes) {
         if (known == name) return type;
@@ -268,14 +287,21 @@ Result<PlatformConfig> load_platform(const MaybeValue& value) {
     ATTESTD_TRY(const std::string type, type_value.text());
     const auto named = platform_type_named(type);
     if (!named) {
-        return fail_type(
-            type_value, type, kLaterPlatforms,
-            "\"auto\", \"configfs_tsm\", \"sev_guest\", \"tdx_guest\" and \"external\"");
+        return type_value.fail_here(
+            Errc::bad_value,
+            fmt::format("one of \"auto\", \"configfs_tsm\", \"sev_guest\", \"tdx_guest\", "
+                        "\"azure_vtpm\" and \"external\" is expected, this is \"{}\"",
+                        type));
     }
     platform.type = *named;
     if (*named == PlatformType::external) {
         ATTESTD_TRY(const JsonValue socket, members.required("socket"));
         ATTESTD_TRY(platform.socket, path_of(socket));
+    }
+    if (*named == PlatformType::azure_vtpm) {
+        if (const auto socket = members.optional("socket")) {
+            ATTESTD_TRY(platform.socket, path_of(*socket));
+        }
     }
     if (*named == PlatformType::configfs_tsm) {
         ATTESTD_TRY(platform.vmpl, level_or_none(members, "privlevel"));

@@ -83,6 +83,8 @@ std::string_view rests_on(const Agent& agent, const SecretPolicy& secret) {
         return "given by a key broker against evidence";
     const auto store = agent.policy->stores.find(secret.source);
     const bool measured = store != agent.policy->stores.end() && store->second.measured_image;
+    if (measured && agent.session.platform_name() == "azure_vtpm")
+        return "sealed to the vTPM and what it measured of the boot";
     return measured ? "sealed to the launch measurement" : "sealed; opened by an operator";
 }
 

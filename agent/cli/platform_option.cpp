@@ -34,6 +34,10 @@ std::unique_ptr<Platform> guest_platform(GuestInterface interface,
     return make_guest_platform(host_system(), interface, options);
 }
 
+std::unique_ptr<Platform> azure_vtpm(std::string socket) {
+    return std::make_unique<ExternalPlatform>(std::move(socket), PlugInKind::azure_vtpm);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Platform>> make_platform(const std::string& text) {
@@ -46,9 +50,14 @@ Result<std::unique_ptr<Platform>> make_platform(const std::string& text) {
     constexpr std::string_view kQuoteService = "tdx_guest:";
     if (text.starts_with(kQuoteService) && text.size() > kQuoteService.size())
         return guest_platform(GuestInterface::tdx_guest, text.substr(kQuoteService.size()));
+    constexpr std::string_view kVtpmSocket = "azure_vtpm:";
+    if (text.starts_with(kVtpmSocket) && text.size() > kVtpmSocket.size())
+        return azure_vtpm(text.substr(kVtpmSocket.size()));
+    if (text == "azure_vtpm") return azure_vtpm(kAzureVtpmSocket);
     if (const auto interface = interface_named(text)) return guest_platform(*interface);
     if (text == "auto") {
         const Detection found = detect(host_system(), host_cpuid());
+        if (found.use == GuestInterface::azure_vtpm) return azure_vtpm(kAzureVtpmSocket);
         if (found.use != GuestInterface::none) return guest_platform(found.use);
         return fail(Errc::platform_unsupported,
                     found.why + "; attestctl doctor tells what was looked at");

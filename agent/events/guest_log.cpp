@@ -7,7 +7,8 @@ namespace attestd {
 
 Result<Evidence> GuestLogPlatform::collect(const ReportData& report_data, Deadline deadline) {
     auto evidence = inner_.collect(report_data, deadline);
-    if (evidence && evidence->tee == Tee::tdx) add_log(*evidence);
+    // A vTPM's log explains PCRs, and comes with the evidence or not at all.
+    if (evidence && evidence->tee == Tee::tdx && !is_azure(*evidence)) add_log(*evidence);
     return evidence;
 }
 

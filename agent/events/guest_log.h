@@ -18,12 +18,18 @@ class GuestLogPlatform final : public Platform {
 
     [[nodiscard]] std::string_view name() const noexcept override { return inner_.name(); }
     /// As the inner platform. A boot log that came with the evidence is kept; of a TDX guest
-    /// without one it is read. Run-time events follow where there is a boot log.
+    /// without one it is read. Run-time events follow where there is a boot log. Evidence of a vTPM
+    /// stays as it is.
     [[nodiscard]] Result<Evidence> collect(const ReportData& report_data,
                                            Deadline deadline) override;
     [[nodiscard]] Result<Secret> derive_key(const DerivedKeyRequest& request,
                                             Deadline deadline) override {
         return inner_.derive_key(request, deadline);
+    }
+    [[nodiscard]] bool has_vtpm() const noexcept override { return inner_.has_vtpm(); }
+    [[nodiscard]] Result<Secret> derive_vtpm_key(const VtpmKeyRequest& request,
+                                                 Deadline deadline) override {
+        return inner_.derive_vtpm_key(request, deadline);
     }
 
  private:

@@ -17,6 +17,14 @@ constexpr std::size_t kMaxProblemLen = 65536;
 constexpr std::string_view kJsonType = "application/json";
 constexpr unsigned kOk = 200;
 
+// What a plug-in may say of itself; whatever else it says, it failed.
+Errc kept_code(std::string_view code) noexcept {
+    for (const Errc kept : {Errc::platform_unsupported, Errc::vtpm_failed}) {
+        if (code == errc_name(kept)) return kept;
+    }
+    return Errc::platform_failed;
+}
+
 // The plug-in refused: its problem document says why, in words that go into our error.
 Error refusal(const UnixResponseHead& head, ByteView body, const std::string& where) {
     const std::string status = fmt::format("{}: status {}", where, head.status);
@@ -28,10 +36,7 @@ Error refusal(const UnixResponseHead& head, ByteView body, const std::string& wh
         return value ? value->text().value_or("") : std::string();
     };
     const std::string code = text_of("code");
-    // The plug-in's own words for hardware that has no derived keys.
-    const Errc errc = code == errc_name(Errc::platform_unsupported) ? Errc::platform_unsupported
-                                                                    : Errc::platform_failed;
-    return {errc, fmt::format("{}, {}: {}", status, code, text_of("detail"))};
+    return {kept_code(code), fmt::format("{}, {}: {}", status, code, text_of("detail"))};
 }
 
 // tcb_version travels as its eight bytes stand in a report, in hex: no reader has to know a byte
@@ -44,6 +49,11 @@ std::string key_request(const DerivedKeyRequest& request) {
     return fmt::format(
         R"({{"guest_field_select": {}, "vmpl": {}, "guest_svn": {}, "tcb_version": "{}"}})",
         request.guest_field_select, request.vmpl, request.guest_svn, to_hex(tcb));
+}
+
+std::string key_request(const VtpmKeyRequest& request) {
+    return fmt::format(R"({{"pcrs": [{}], "context": "{}"}})", pcr_list(request.pcrs),
+                       to_hex(request.context));
 }
 
 UnixRequest post(std::string target, const std::string& body) {
@@ -63,8 +73,8 @@ tl::unexpected<Error> unusable(const std::string& where, const Error& error) {
 
 }  // namespace
 
-ExternalPlatform::ExternalPlatform(std::string socket_path)
-    : client_(std::move(socket_path), kMaxAnswerLen) {}
+ExternalPlatform::ExternalPlatform(std::string socket_path, PlugInKind kind)
+    : client_(std::move(socket_path), kMaxAnswerLen), kind_(kind) {}
 
 Result<Evidence> ExternalPlatform::collect(const ReportData& report_data, Deadline deadline) {
     const std::string where = client_.socket_path() + ": /v1/evidence";
@@ -81,8 +91,16 @@ Result<Evidence> ExternalPlatform::collect(const ReportData& report_data, Deadli
 }
 
 Result<Secret> ExternalPlatform::derive_key(const DerivedKeyRequest& request, Deadline deadline) {
+    return ask_for_key(key_request(request), deadline);
+}
+
+Result<Secret> ExternalPlatform::derive_vtpm_key(const VtpmKeyRequest& request, Deadline deadline) {
+    if (!has_vtpm()) return Platform::derive_vtpm_key(request, deadline);
+    return ask_for_key(key_request(request), deadline);
+}
+
+Result<Secret> ExternalPlatform::ask_for_key(const std::string& body, Deadline deadline) {
     const std::string where = client_.socket_path() + ": /v1/derive-key";
-    const std::string body = key_request(request);
     ATTESTD_TRY(const UnixSecretResponse answer,
                 client_.exchange_secret(post("/v1/derive-key", body), deadline));
     if (answer.head.status != kOk) {

@@ -12,18 +12,37 @@
 
 namespace attestd {
 
+/// Where attestd-azure-vtpm listens, unless told otherwise.
+inline constexpr const char* kAzureVtpmSocket = "/run/attestd/azure-vtpm.sock";
+
+/// Who is at the other end.
+enum class PlugInKind : std::uint8_t {
+    external,    ///< whatever configuration names
+    azure_vtpm,  ///< attestd-azure-vtpm, which has a vTPM's keys and no other
+};
+
 class ExternalPlatform final : public Platform {
  public:
-    explicit ExternalPlatform(std::string socket_path);
+    explicit ExternalPlatform(std::string socket_path, PlugInKind kind = PlugInKind::external);
 
-    [[nodiscard]] std::string_view name() const noexcept override { return "external"; }
+    [[nodiscard]] std::string_view name() const noexcept override {
+        return kind_ == PlugInKind::external ? "external" : "azure_vtpm";
+    }
     [[nodiscard]] Result<Evidence> collect(const ReportData& report_data,
                                            Deadline deadline) override;
     [[nodiscard]] Result<Secret> derive_key(const DerivedKeyRequest& request,
                                             Deadline deadline) override;
+    [[nodiscard]] bool has_vtpm() const noexcept override {
+        return kind_ == PlugInKind::azure_vtpm;
+    }
+    [[nodiscard]] Result<Secret> derive_vtpm_key(const VtpmKeyRequest& request,
+                                                 Deadline deadline) override;
 
  private:
+    [[nodiscard]] Result<Secret> ask_for_key(const std::string& body, Deadline deadline);
+
     UnixClient client_;
+    PlugInKind kind_;
 };
 
 }  // namespace attestd

@@ -204,6 +204,8 @@ void judge_tee(Detection& out) {
     if (tdx != snp) out.tee = tdx ? Tee::tdx : Tee::snp;
 }
 
+bool has_paravisor(const Detection& found) { return !found.find("cpuid.hypervisor")->mend.empty(); }
+
 void choose(Detection& out) {
     const auto usable = [&](std::string_view name) {
         const Signal* const signal = out.find(name);
@@ -227,10 +229,13 @@ void choose(Detection& out) {
     } else if (usable(kTdxGuestDevice)) {
         out.use = GuestInterface::tdx_guest;
         out.why = "no configfs-tsm; the device alone gives no quote, the host's quote service does";
+    } else if (has_paravisor(out)) {
+        out.use = GuestInterface::azure_vtpm;
+        out.why =
+            "a paravisor stands between the guest and the hardware: evidence comes from its "
+            "vTPM, through attestd-azure-vtpm";
     } else if (out.tee) {
         out.why = fmt::format("a {} guest without a usable interface", tee_name(*out.tee));
-    } else if (const Signal* const host = out.find("cpuid.hypervisor"); !host->mend.empty()) {
-        out.why = host->mend;
     } else {
         out.why = "nothing here says that this is a confidential VM";
     }
@@ -239,7 +244,8 @@ void choose(Detection& out) {
 }  // namespace
 
 std::string_view interface_name(GuestInterface interface) noexcept {
-    constexpr std::string_view kNames[] = {"none", "configfs_tsm", "sev_guest", "tdx_guest"};
+    constexpr std::string_view kNames[] = {"none", "configfs_tsm", "sev_guest", "tdx_guest",
+                                           "azure_vtpm"};
     return kNames[static_cast<std::size_t>(interface)];
 }
 

@@ -15,7 +15,13 @@
 
 namespace attestd {
 
-enum class GuestInterface : std::uint8_t { none, configfs_tsm, sev_guest, tdx_guest };
+enum class GuestInterface : std::uint8_t {
+    none,
+    configfs_tsm,
+    sev_guest,
+    tdx_guest,
+    azure_vtpm,  ///< by attestd-azure-vtpm: no interface of the kernel's
+};
 
 [[nodiscard]] std::string_view interface_name(GuestInterface interface) noexcept;
 

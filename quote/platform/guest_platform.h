@@ -24,7 +24,8 @@ struct GuestOptions {
     std::optional<TsmService> service = {};  ///< of `configfs_tsm`
 };
 
-/// `system` outlives the platform. `interface` is not `none`.
+/// `system` outlives the platform. `interface` is one of the kernel's: neither `none` nor
+/// `azure_vtpm`.
 [[nodiscard]] std::unique_ptr<Platform> make_guest_platform(System& system,
                                                             GuestInterface interface,
                                                             const GuestOptions& options);

@@ -5,6 +5,9 @@
 
 #include "agent/collateral/needs.h"
 #include "quote/base/encoding.h"
+#include "tests/support/forge/azure_forge.h"
+#include "tests/support/forge/case_forge.h"
+#include "tests/support/forge/report_forge.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/collateral/fake_services.h"
 
@@ -80,6 +83,72 @@ TEST_CASE("local verifier: what it lacks is named once, and serves when it lies 
     const auto late = rig.appraise(*kind, kNow + days(25));
     CHECK(late->verdict() == Verdict::accepted);
     CHECK(kind->take_wanted().size() == 4);
+}
+
+// An Azure SNP guest's evidence by the machine of `rig`, for report data of 64 times `fill`.
+Evidence azure_evidence(const Rig& rig, std::uint8_t fill) {
+    const ReportData nonce = [&] {
+        ReportData out{};
+        out.fill(fill);
+        return out;
+    }();
+    forge::RuntimeSpec runtime;
+    runtime.user_data = to_hex(nonce);
+    forge::HclSpec blob;
+    blob.runtime = forge::runtime_json(runtime);
+    forge::SnpFields fields = forge::snp_fields(forge::Product::milan, 3);
+    fields.report_data = forge::bound_report_data(blob.runtime);
+    blob.hardware_report = forge::forge_report(fields, forge::shared_amd_keys().vcek);
+    forge::VtpmQuoteSpec quote;
+    quote.nonce = to_bytes(nonce);
+    AzureEvidence azure;
+    azure.user_data = UserDataRule::nonce;
+    azure.hcl_blob = forge::hcl_blob(blob);
+    const Bytes message = forge::attest_bytes(quote);
+    azure.vtpm_quote = VtpmQuote{message, forge::shared_vtpm_key().sign(message), quote.pcrs};
+    const auto files = forge::forge_case(rig.machine.kind, kNow);
+    REQUIRE_OK(files);
+    azure.vcek = forge::content_of(*files, "leaf.der");
+    Evidence out{};
+    out.tee = Tee::snp;
+    out.quote = to_bytes(as_bytes(write_azure_evidence(azure)));
+    out.endorsements = {forge::content_of(*files, "intermediate.der")};
+    return out;
+}
+
+TEST_CASE("local verifier: an Azure VM's evidence is appraised with the VCEK in it and its nonce",
+          "[agent][azure]") {
+    Rig rig("snp-milan-v3");
+    constexpr std::string_view kSnp =
+        R"({"snp":{"measurement":"any","host_data":"any","id_key_digest":"any",)"
+        R"("author_key_digest":"any","csp_ids":"any","min_tcb":"any")";
+    const std::string named = std::string(kSnp) + R"(,"azure":{"pcrs":"any"}}})";
+    const std::string bare = std::string(kSnp) + "}}";
+    const Evidence evidence = azure_evidence(rig, 7);
+    const auto first_error = [&](const std::string& policy, std::uint8_t nonce) {
+        rig.config.policy.bytes = to_bytes(as_bytes(policy));
+        Expectations expected;
+        expected.report_data.emplace().fill(nonce);
+        const auto result = rig.make()->appraise(evidence, expected, kNow);
+        REQUIRE_OK(result);
+        for (const Finding& finding : result->findings()) {
+            if (finding.severity == Severity::error) return finding.id;
+        }
+        CHECK(result->verdict() == Verdict::accepted);
+        return std::string("none");
+    };
+    CHECK(first_error(named, 7) == "none");
+    CHECK(first_error(named, 8) == "snp.vtpm.nonce");
+    CHECK(first_error(bare, 7) == "snp.policy.azure");
+}
+
+TEST_CASE("local verifier: Azure evidence that does not parse is an error, not a verdict",
+          "[agent][azure]") {
+    Rig rig("snp-milan-v3");
+    Evidence evidence{};
+    evidence.tee = Tee::snp;
+    evidence.quote = to_bytes(as_bytes(R"({"version": 3, "hcl_report": "AAAA"})"));
+    REQUIRE_ERRC(Errc::unsupported_version, rig.make()->appraise(evidence, {}, kNow));
 }
 
 TEST_CASE("local verifier: files and hints serve without a cache", "[agent][collateral]") {

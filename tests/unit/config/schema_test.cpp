@@ -143,7 +143,8 @@ TEST_CASE("attestd.schema.json: each type of platform takes its own keys", "[con
          {"/properties/platform/oneOf/2", {{"type", "sev_guest"}, {"vmpl", 1}}},
          {"/properties/platform/oneOf/3",
           {{"type", "tdx_guest"}, {"quote_service", "vsock://2:4050"}}},
-         {"/properties/platform/oneOf/4", {{"type", "external"}, {"socket", "/s"}}}}));
+         {"/properties/platform/oneOf/4", {{"type", "azure_vtpm"}, {"socket", "/s"}}},
+         {"/properties/platform/oneOf/5", {{"type", "external"}, {"socket", "/s"}}}}));
     INFO(row.pointer);
     const TempDir dir;
     dir.write("policy.json", std::string_view("{}"));

@@ -74,6 +74,30 @@ TEST_CASE("external: a key is asked for with its fields, and read", "[platform]"
             R"({"guest_field_select": 9, "vmpl": 1, "guest_svn": 3, "tcb_version": "0102030405060708"})"));
 }
 
+TEST_CASE("external: a vTPM's key is asked for with its PCRs, of attestd-azure-vtpm alone",
+          "[platform]") {
+    std::string seen;
+    {
+        const ScriptedServer server([&](Peer& peer) {
+            seen = peer.read_request(10);
+            peer.send(answer("200 OK", R"({"key": ")" + std::string(kKey) + R"("})"));
+            peer.wait_for_close();
+        });
+        ExternalPlatform platform(server.path(), PlugInKind::azure_vtpm);
+        CHECK(platform.name() == "azure_vtpm");
+        CHECK(platform.has_vtpm());
+        VtpmKeyRequest request{1U | 1U << 7 | 1U << 23, {}};
+        request.context.fill(0xab);
+        REQUIRE_OK(platform.derive_vtpm_key(request, soon()));
+    }
+    std::string context;
+    for (int i = 0; i < 32; ++i) context += "ab";
+    CHECK_THAT(seen, ContainsSubstring(R"({"pcrs": [0, 7, 23], "context": ")" + context + R"("})"));
+    ExternalPlatform plain("/nowhere");
+    CHECK_FALSE(plain.has_vtpm());
+    REQUIRE_ERRC(Errc::platform_unsupported, plain.derive_vtpm_key({}, soon()));
+}
+
 TEST_CASE("external: an answer that is no key is platform.failed", "[platform]") {
     struct Row {
         const char* name;
@@ -130,6 +154,12 @@ TEST_CASE("external: a refusal keeps the plug-in's words, and 'unsupported' its 
              "500 Oops",
              R"({"code": "platform.failed", "title": "x", "status": 500, "detail": "firmware 0x16"})"),
          Errc::platform_failed, "firmware 0x16"},
+        {"a vTPM",
+         answer("502 Bad Gateway", R"({"code": "vtpm.failed", "detail": "TPM2_Quote: 0x921"})"),
+         Errc::vtpm_failed, "TPM2_Quote: 0x921"},
+        {"a code that is ours to give",
+         answer("502 Bad Gateway", R"({"code": "leaf.revoked", "detail": "no"})"),
+         Errc::platform_failed, "leaf.revoked: no"},
         {"no document", answer("500 Oops", "sorry"), Errc::platform_failed, "500"},
         {"success of another kind", answer("202 Accepted", "{}"), Errc::platform_failed, "202"},
     }));
