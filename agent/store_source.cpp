@@ -6,6 +6,7 @@
 
 #include "agent/store/recovery_slot.h"
 #include "agent/store/snp_slot.h"
+#include "agent/store/vtpm_slot.h"
 
 namespace attestd {
 
@@ -44,9 +45,10 @@ Result<void> StoreSource::open(const std::optional<Secret>& remote) {
     if (store_) return {};
     const auto measured =
         config_.measured_image ? MeasuredImage::stated : MeasuredImage::not_stated;
-    SnpSlotKey snp(platform_, DerivedKeyRequest{});
+    const auto platform_slot =
+        platform_slot_key(platform_.has_vtpm() ? SlotKind::vtpm : SlotKind::snp);
     std::vector<SlotKey*> keys;
-    if (config_.measured_image) keys.push_back(&snp);
+    if (config_.measured_image) keys.push_back(platform_slot.get());
     std::optional<RemoteSlotKey> remote_slot;
     if (remote) {
         ATTESTD_TRY(remote_slot, remote_key(*remote));
@@ -82,13 +84,18 @@ Result<SealedStore> StoreSource::create(std::vector<SlotKey*> keys, MeasuredImag
     return SealedStore::create(std::move(folder), keys, measured);
 }
 
-Result<NewSlotKey> StoreSource::make_platform_slot_key() {
-    return SnpSlotKey(platform_, DerivedKeyRequest{}).make();
+std::unique_ptr<SlotKey> StoreSource::platform_slot_key(SlotKind kind) const {
+    if (kind == SlotKind::vtpm) return std::make_unique<VtpmSlotKey>(platform_, config_.vtpm_pcrs);
+    return std::make_unique<SnpSlotKey>(platform_, DerivedKeyRequest{});
 }
 
-Result<std::uint32_t> StoreSource::add_platform_slot(NewSlotKey made) {
+Result<NewSlotKey> StoreSource::make_platform_slot_key(SlotKind kind) {
+    return platform_slot_key(kind)->make();
+}
+
+Result<std::uint32_t> StoreSource::add_platform_slot(SlotKind kind, NewSlotKey made) {
     ATTESTD_TRY(SealedStore* const store, opened());
-    ReadySlotKey key(SlotKind::snp, std::move(made));
+    ReadySlotKey key(kind, std::move(made));
     return store->add_slot(key);
 }
 

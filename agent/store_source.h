@@ -1,6 +1,7 @@
 // StoreSource: the sealed store as a source of secrets, and what its administrator does with it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -13,8 +14,8 @@ namespace attestd {
 
 class StoreSource final : public SecretSource {
  public:
-    /// Nothing is opened yet. `platform` derives the key of an `snp` slot and must outlive this
-    /// object.
+    /// Nothing is opened yet. `platform` derives the key of an `snp` or `vtpm` slot and must
+    /// outlive this object.
     StoreSource(StoreSourceConfig config, Platform& platform)
         : config_(std::move(config)), platform_(platform) {}
 
@@ -42,17 +43,19 @@ class StoreSource final : public SecretSource {
     [[nodiscard]] Result<StoreListing> list();
     [[nodiscard]] Result<StoreStatus> status();
     [[nodiscard]] Result<std::uint32_t> add_recovery_slot(ByteView public_pem);
-    [[nodiscard]] Result<std::uint32_t> add_platform_slot(NewSlotKey made);
+    [[nodiscard]] Result<std::uint32_t> add_platform_slot(SlotKind kind, NewSlotKey made);
     /// Errc::store_slot when configuration names no `remote_slot`.
     [[nodiscard]] Result<std::uint32_t> add_remote_slot(const Secret& secret);
     [[nodiscard]] Result<void> drop_slot(std::uint32_t number);
 
-    /// Asks the platform for a key to add a slot with.
-    [[nodiscard]] Result<NewSlotKey> make_platform_slot_key();
+    /// Asks the platform for a key to add a slot of `kind` with, which is `snp` or `vtpm`.
+    /// Errc::platform_unsupported when the platform has no keys of that kind.
+    [[nodiscard]] Result<NewSlotKey> make_platform_slot_key(SlotKind kind);
 
  private:
     [[nodiscard]] Result<SealedStore> create(std::vector<SlotKey*> keys, MeasuredImage measured);
     [[nodiscard]] Result<SealedStore*> opened();
+    [[nodiscard]] std::unique_ptr<SlotKey> platform_slot_key(SlotKind kind) const;
     [[nodiscard]] Result<RemoteSlotKey> remote_key(const Secret& secret) const;
 
     StoreSourceConfig config_;

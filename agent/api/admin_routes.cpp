@@ -43,20 +43,21 @@ struct NewSlot {
     std::string public_pem;  // of a recovery slot
 };
 
-// {"kind":"snp"}, {"kind":"remote"} or {"kind":"recovery","public_key":PEM}.
+// {"kind":"snp"}, {"kind":"vtpm"}, {"kind":"remote"} or {"kind":"recovery","public_key":PEM}.
 Result<NewSlot> parse_new_slot(ByteView body) {
     constexpr JsonLimits kLimits{8192, /*max_depth=*/2};
     ATTESTD_TRY(const auto document, JsonDocument::parse(as_text(body), "request", kLimits));
     ATTESTD_TRY(JsonObject in, document.root().object());
     ATTESTD_TRY(const JsonValue kind_value, in.required("kind"));
     ATTESTD_TRY(const std::string kind, kind_value.text());
-    if (kind == "snp" || kind == "remote") {
+    for (const SlotKind plain : {SlotKind::snp, SlotKind::vtpm, SlotKind::remote}) {
+        if (kind != slot_kind_name(plain)) continue;
         ATTESTD_CHECK(in.finish());
-        return NewSlot{kind == "snp" ? SlotKind::snp : SlotKind::remote, {}};
+        return NewSlot{plain, {}};
     }
     if (kind != "recovery") {
         return kind_value.fail_here(Errc::bad_value,
-                                    "\"snp\", \"remote\" or \"recovery\" is expected");
+                                    "\"snp\", \"vtpm\", \"remote\" or \"recovery\" is expected");
     }
     ATTESTD_TRY(const JsonValue key, in.required("public_key"));
     ATTESTD_TRY(std::string pem, key.text());
@@ -260,8 +261,8 @@ Task<Response> Routes::handle_slots(Connection& connection, const Request& reque
         const auto wanted = request.secret_body.expose(parse_new_slot);
         if (!wanted) co_return problem(wanted.error());
         Result<std::uint32_t> added = std::uint32_t{0};
-        if (wanted->kind == SlotKind::snp) {
-            added = co_await agent_.vault.add_platform_slot(*source);
+        if (is_platform_kind(wanted->kind)) {
+            added = co_await agent_.vault.add_platform_slot(*source, wanted->kind);
         } else if (wanted->kind == SlotKind::recovery) {
             added = co_await agent_.vault.add_recovery_slot(*source, wanted->public_pem);
         } else {

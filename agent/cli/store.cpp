@@ -19,6 +19,7 @@
 #include "agent/store/recovery_slot.h"
 #include "agent/store/snp_slot.h"
 #include "agent/store/store.h"
+#include "agent/store/vtpm_slot.h"
 #include "quote/base/fd.h"
 #include "quote/base/json.h"
 
@@ -48,7 +49,7 @@ struct StoreOptions {
 // The two ways in which this command opens a folder by itself, as far as they were given.
 struct OwnKeys {
     std::unique_ptr<Platform> platform;
-    std::optional<SnpSlotKey> snp;
+    std::unique_ptr<SlotKey> of_platform;  // snp or vtpm, as the platform is
     std::optional<RecoverySlotKey> recovery;
     std::vector<SlotKey*> all;
 };
@@ -67,8 +68,11 @@ Outcome<std::unique_ptr<OwnKeys>> keys_from(const StoreOptions& options) {
     }
     if (!options.platform.empty()) {
         ATTESTD_TRY(keys->platform, make_platform(options.platform));
-        keys->snp.emplace(*keys->platform, DerivedKeyRequest{});
-        keys->all.push_back(&*keys->snp);
+        if (keys->platform->has_vtpm())
+            keys->of_platform = std::make_unique<VtpmSlotKey>(*keys->platform);
+        else
+            keys->of_platform = std::make_unique<SnpSlotKey>(*keys->platform, DerivedKeyRequest{});
+        keys->all.push_back(keys->of_platform.get());
     }
     if (keys->all.empty()) {
         return wrong_usage(
@@ -177,11 +181,14 @@ Outcome<int> add_to_folder(const StoreOptions& options) {
         ATTESTD_TRY(const Bytes pem, read_public_key(options));
         ATTESTD_TRY(recovery, RecoverySlotKey::from_public_pem(pem));
         fresh = &*recovery;
-    } else if (keys->snp) {
-        fresh = &*keys->snp;
+    } else if (keys->of_platform && slot_kind_name(keys->of_platform->kind()) == options.kind) {
+        fresh = keys->of_platform.get();
     } else {
         return wrong_usage(
-            {Errc::bad_usage, "an snp slot needs the platform that derives its key: --platform"});
+            {Errc::bad_usage,
+             fmt::format("a slot of the kind {} needs the platform that derives its key: {}",
+                         options.kind,
+                         options.kind == "vtpm" ? "--platform azure_vtpm" : "--platform")});
     }
     ATTESTD_TRY(SealedStore store, open_folder(options, *keys));
     ATTESTD_TRY(const std::uint32_t number, store.add_slot(*fresh));
@@ -278,8 +285,8 @@ void add_store_command(CLI::App& app, Action& chosen) {
         command
             ->add_option(
                 "--platform", options->platform,
-                "with --store: open it with this platform's key: sev_guest, or a plug-in's "
-                "socket as external:/path")
+                "with --store: open it with this platform's key: sev_guest, azure_vtpm, or a "
+                "plug-in's socket as external:/path")
             ->needs(folder);
         command
             ->add_flag("--measured-image", options->measured_image,
@@ -294,9 +301,9 @@ void add_store_command(CLI::App& app, Action& chosen) {
     CLI::App* const add_slot = add("add-slot", "Add a key slot", run_add_slot);
     add_slot
         ->add_option("KIND", options->kind,
-                     "recovery, snp, or remote: the secret that \"remote_slot\" names")
+                     "recovery, snp, vtpm, or remote: the secret that \"remote_slot\" names")
         ->required()
-        ->check(CLI::IsMember({"recovery", "snp", "remote"}));
+        ->check(CLI::IsMember({"recovery", "snp", "vtpm", "remote"}));
     add_slot->add_option("--public-key", options->public_key,
                          "the operator's public key (PEM), for recovery");
     with_keys(add_slot);

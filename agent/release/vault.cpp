@@ -250,14 +250,14 @@ Task<Result<std::uint32_t>> Vault::add_recovery_slot(std::string source, std::st
     co_return co_await on_store<std::uint32_t>(std::move(source), std::move(work));
 }
 
-Task<Result<std::uint32_t>> Vault::add_platform_slot(std::string source) {
+Task<Result<std::uint32_t>> Vault::add_platform_slot(std::string source, SlotKind kind) {
     const auto store = opened(source);
     if (!store) co_return tl::make_unexpected(store.error());
-    auto ask = [kept = *store] { return kept->make_platform_slot_key(); };
+    auto ask = [kept = *store, kind] { return kept->make_platform_slot_key(kind); };
     auto made = co_await run_blocking(platform_strand_, std::move(ask));
     if (!made) co_return tl::make_unexpected(std::move(made).error());
-    auto work = [made = *std::move(made)](StoreSource& opened_store) mutable {
-        return opened_store.add_platform_slot(std::move(made));
+    auto work = [kind, made = *std::move(made)](StoreSource& opened_store) mutable {
+        return opened_store.add_platform_slot(kind, std::move(made));
     };
     co_return co_await on_store<std::uint32_t>(std::move(source), std::move(work));
 }

@@ -62,7 +62,7 @@ class Vault final {
     [[nodiscard]] Task<Result<StoreStatus>> status(std::string source);
     [[nodiscard]] Task<Result<std::uint32_t>> add_recovery_slot(std::string source,
                                                                 std::string public_pem);
-    [[nodiscard]] Task<Result<std::uint32_t>> add_platform_slot(std::string source);
+    [[nodiscard]] Task<Result<std::uint32_t>> add_platform_slot(std::string source, SlotKind kind);
     /// `grant` is decide_slot()'s for this source.
     [[nodiscard]] Task<Result<std::uint32_t>> add_remote_slot(std::string source, Grant grant);
     [[nodiscard]] Task<Result<void>> drop_slot(std::string source, std::uint32_t number);

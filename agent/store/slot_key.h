@@ -16,7 +16,7 @@
 
 namespace attestd {
 
-/// Numbers of the file format: never reused. `vtpm` is reserved for a kind to come.
+/// Numbers of the file format: never reused.
 enum class SlotKind : std::uint16_t { recovery = 1, snp = 2, vtpm = 3, remote = 4 };
 
 /// "recovery", "snp", ...; "unknown" for a number that a newer version wrote.
