@@ -7,6 +7,8 @@
 
 #include "agent/cli/azure_input.h"
 #include "agent/cli/evidence_file.h"
+#include "agent/cli/output.h"
+#include "agent/platform/evidence_json.h"
 #include "quote/amd/snp_report.h"
 #include "quote/intel/quote.h"
 
@@ -62,6 +64,20 @@ Outcome<int> take_bundle(EvidenceInput& out, ByteView bytes, const std::string& 
     return take_evidence(out, std::move(bundle->evidence), name);
 }
 
+// What the daemon answers. Its endorsements are hints: what is none is passed over, with a word.
+Outcome<int> take_document(EvidenceInput& out, ByteView bytes, const std::string& name) {
+    auto document = parse_evidence_document(as_text(bytes), name);
+    if (!document) return wrong_usage(std::move(document).error());
+    Evidence& evidence = document->evidence;
+    for (const Bytes& one : evidence.endorsements) {
+        if (auto added = out.add(one, name + ": endorsements"); !added)
+            print_warning(fmt::format("passed over: {}", added.error().detail));
+    }
+    out.event_log = std::move(evidence.event_log);
+    out.service_manifest = std::move(evidence.service_manifest);
+    return take_evidence(out, std::move(evidence.quote), name);
+}
+
 }  // namespace
 
 Result<void> EvidenceInput::add(ByteView bytes, const std::string& name) {
@@ -89,6 +105,8 @@ Outcome<EvidenceInput> read_evidence_input(const std::string& file,
     ATTESTD_TRY(EvidenceInput out, read_endorsement_input(endorsements, trust_anchors));
     if (looks_like_bundle(bytes)) {
         ATTESTD_CHECK(take_bundle(out, bytes, file));
+    } else if (looks_like_evidence_document(as_text(bytes))) {
+        ATTESTD_CHECK(take_document(out, bytes, file));
     } else {
         ATTESTD_CHECK(take_evidence(out, std::move(bytes), file));
     }

@@ -19,7 +19,8 @@ namespace attestd::cli {
 struct EvidenceInput {
     Bytes evidence;  ///< a quote, or a bare report; of Azure's evidence, the one inside
     std::optional<AzureEvidence> azure;  ///< all of it, when it is Azure's
-    Bytes event_log;                     ///< of a bundle; empty when there is none
+    Bytes event_log;                     ///< of a bundle or document; empty when there is none
+    Bytes service_manifest;              ///< of a document; empty when there is none
     Endorsements endorsements;
     std::vector<Bundle::Item> files;  ///< the endorsements as they were given
     TrustAnchors anchors;
@@ -29,9 +30,9 @@ struct EvidenceInput {
     [[nodiscard]] Result<void> add(ByteView bytes, const std::string& name);
 };
 
-/// Reads evidence (or a bundle) from `file`, endorsements from files and folders, and further trust
-/// anchors. A certificate table behind a report counts as endorsements. Wrong usage for anything
-/// that cannot be read or is none of these.
+/// Reads evidence (or a bundle, or the JSON of POST /v1/evidence) from `file`, endorsements from
+/// files and folders, and further trust anchors. A certificate table behind a report counts as
+/// endorsements. Wrong usage for anything that cannot be read or is none of these.
 [[nodiscard]] Outcome<EvidenceInput> read_evidence_input(
     const std::string& file, const std::vector<std::string>& endorsements,
     const std::vector<std::string>& trust_anchors);

@@ -124,6 +124,8 @@ Outcome<int> run_verify(const VerifyOptions& options) {
     ATTESTD_TRY(EvidenceInput input,
                 read_evidence_input(options.file, options.endorsements, options.trust_anchors));
     ATTESTD_CHECK(add_azure_quotes(input, options.azure));
+    if (expected.report_data && !expected.service_manifest && !input.service_manifest.empty())
+        expected.service_manifest = std::move(input.service_manifest);
     ATTESTD_TRY(expected.event_log,
                 read_event_logs(options.event_logs, std::move(input.event_log)));
     if (options.fetch) {
@@ -144,7 +146,8 @@ void add_verify_command(CLI::App& app, Action& chosen) {
     command
         ->add_option("FILE", options->file,
                      "evidence, or - for standard input: raw, hexadecimal or base64; a "
-                     "paravisor's blob or a key broker's JSON around it; or a bundle")
+                     "paravisor's blob or a key broker's JSON around it; a bundle; or what "
+                     "attestctl quote --json prints")
         ->required();
     command->add_option("--endorsements", options->endorsements,
                         "certificates, revocation lists, collateral: file or folder; repeatable");

@@ -90,6 +90,14 @@ std::string plug_in_json(const Evidence& evidence) {
     return out.dump();
 }
 
+bool looks_like_evidence_document(std::string_view text) {
+    const auto document = JsonDocument::parse(text, "", kLimits);
+    if (!document) return false;
+    auto object = document->root().object();
+    return object && object->optional("tee") && object->optional("quote") &&
+           object->optional("report_data");
+}
+
 Result<EvidenceDocument> parse_evidence_document(std::string_view text, std::string name) {
     ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(text, std::move(name), kLimits));
     ATTESTD_TRY(JsonObject object, document.root().object());

@@ -3,6 +3,8 @@
 // What a platform plug-in answers (attestd-plugin(7)); the last three may be absent:
 //   {"tee": "tdx"|"snp", "evidence": base64, "endorsements": [base64...], "event_log": base64,
 //    "service_manifest": base64}
+// "evidence" is a TDX quote or an SNP report; or, of an Azure confidential VM, the whole JSON of
+// version 2 (quote/azure/azure_evidence.h), in which a vTPM's quote carries the report data.
 // What attestd answers to POST /v1/evidence, and `attestctl quote --json` prints (attestd-api(7)):
 //   {"tee": ..., "interface": ..., "workload": ..., "report_data": hex, "quote": base64,
 //    "endorsements": [base64...], "event_log": base64, "service_manifest": base64}
@@ -31,6 +33,9 @@ struct EvidenceDocument {
 [[nodiscard]] Result<Evidence> parse_plug_in_evidence(const JsonValue& value);
 /// The form of a plug-in's answer, on one line.
 [[nodiscard]] std::string plug_in_json(const Evidence& evidence);
+
+/// Whether `text` is an object with the members of attestd's answer: for recognising.
+[[nodiscard]] bool looks_like_evidence_document(std::string_view text);
 
 /// attestd's answer. The same errors.
 [[nodiscard]] Result<EvidenceDocument> parse_evidence_document(std::string_view text,
