@@ -1,0 +1,30 @@
+// Evidence of an Azure confidential VM: which step follows which, and what is done again when the
+// vTPM changes in between (`spec/snp.md` section 13, `spec/kbs.md` section 5.4).
+#pragma once
+
+#include <functional>
+
+#include "agent/azure_vtpm/metadata.h"
+#include "agent/azure_vtpm/tpm.h"
+#include "quote/platform/evidence.h"
+#include "quote/platform/platform.h"
+
+namespace attestd::vtpm {
+
+/// The clock that waiting goes by.
+struct Waiting {
+    std::function<Deadline()> now = [] { return std::chrono::steady_clock::now(); };
+    std::function<void(std::chrono::milliseconds)> sleep;
+};
+/// The real one.
+[[nodiscard]] Waiting real_waiting();
+
+/// Evidence of version 2, with `nonce` (1 to 64 bytes) as the quote's nonce and, zero-padded, as
+/// user-data. For SNP the VCEK and its issuers are among it when the metadata service gives them;
+/// for TDX the TD quote must come from there. The event log is left to the caller.
+/// Errc::vtpm_failed when the blob does not take up the nonce, is torn or malformed, or the PCRs
+/// never stand still; Errc::timed_out; the errors of Tpm and, of a TDX guest, of Metadata.
+[[nodiscard]] Result<Evidence> collect_evidence(Tpm& tpm, Metadata& metadata, ByteView nonce,
+                                                Deadline deadline, const Waiting& waiting);
+
+}  // namespace attestd::vtpm
