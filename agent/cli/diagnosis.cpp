@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "agent/platform/external.h"
 #include "quote/base/time.h"
 #include "quote/platform/sev_guest.h"
 #include "quote/platform/tdx_guest.h"
@@ -135,6 +136,44 @@ void check_snp(const Detection& detection, std::vector<Check>& out) {
                    device->mend});
 }
 
+Check vtpm_device(System& system) {
+    constexpr const char* kDevice = "/dev/tpmrm0";
+    const auto file = open_file(system, kDevice, O_RDONLY);
+    if (file || file.error().value == EACCES || file.error().value == EPERM)
+        return {"vTPM", CheckState::ok, fmt::format("{} is there", kDevice)};
+    return {"vTPM", CheckState::missing,
+            fmt::format("{}: {}", kDevice, errno_words(file.error().value)),
+            "a VM with a vTPM, and a kernel with CONFIG_TCG_TPM: modprobe tpm_crb, or modprobe "
+            "tpm_tis"};
+}
+
+// A socket cannot be opened, and says so; one that is not there says something else.
+Check vtpm_service(System& system, AzureVtpm built) {
+    const std::string name = "attestd-azure-vtpm";
+    const auto file = open_file(system, kAzureVtpmSocket, O_RDONLY);
+    if (!file && file.error().value == ENXIO)
+        return {name, CheckState::ok, fmt::format("{} is there", kAzureVtpmSocket)};
+    if (built == AzureVtpm::left_out) {
+        return {name, CheckState::missing, "this build of attestd has no azure_vtpm",
+                "build with libtss2 there: meson setup -Dazure_vtpm=enabled"};
+    }
+    const std::string found = file ? "is no socket" : errno_words(file.error().value);
+    return {name, CheckState::missing, fmt::format("{}: {}", kAzureVtpmSocket, found),
+            "systemctl enable --now attestd-azure-vtpm.socket, or attestd-azure-vtpm --listen "
+            "PATH"};
+}
+
+void check_paravisor(System& system, AzureVtpm built, std::vector<Check>& out) {
+    out.push_back(vtpm_device(system));
+    out.push_back(vtpm_service(system, built));
+    out.push_back({"metadata service", CheckState::note,
+                   "gives the VCEK of an SNP guest and the quote of a TDX guest: fetch.json must "
+                   "list 169.254.169.254"});
+    out.push_back(readable(
+        system, "boot event log", "/sys/kernel/security/tpm0/binary_bios_measurements",
+        "PCRs cannot be explained", "a kernel with CONFIG_TCG_TPM and securityfs mounted"));
+}
+
 // The other TEE's device is not missing, and neither is a way that is not needed.
 Check of_signal(const Signal& signal, const Detection& detection) {
     Check out{signal.name, CheckState::note, signal.found};
@@ -177,7 +216,7 @@ bool Diagnosis::is_good() const noexcept {
                         [](const Check& check) { return check.state == CheckState::missing; });
 }
 
-Diagnosis diagnose(System& system, const Cpuid& cpuid, Time now) {
+Diagnosis diagnose(System& system, const Cpuid& cpuid, Time now, AzureVtpm azure_vtpm) {
     Diagnosis out{detect(system, cpuid), {}};
     const Signal* const hypervisor = out.detection.find("cpuid.hypervisor");
     out.has_paravisor = hypervisor != nullptr && !hypervisor->mend.empty();
@@ -187,6 +226,10 @@ Diagnosis diagnose(System& system, const Cpuid& cpuid, Time now) {
     out.checks.push_back(kernel(system));
     out.checks.push_back(clock(now));
     out.checks.push_back(lockdown(system));
+    if (out.detection.use == GuestInterface::azure_vtpm) {
+        check_paravisor(system, azure_vtpm, out.checks);
+        return out;
+    }
     if (out.detection.tee == Tee::tdx) check_tdx(system, out.detection, out.checks);
     if (out.detection.tee == Tee::snp) check_snp(out.detection, out.checks);
     return out;

@@ -38,7 +38,11 @@ struct Diagnosis {
     [[nodiscard]] bool is_good() const noexcept;
 };
 
+/// Whether this build has attestd-azure-vtpm.
+enum class AzureVtpm : std::uint8_t { left_out, built };
+
 /// `now` is what the system clock says.
-[[nodiscard]] Diagnosis diagnose(System& system, const Cpuid& cpuid, Time now);
+[[nodiscard]] Diagnosis diagnose(System& system, const Cpuid& cpuid, Time now,
+                                 AzureVtpm azure_vtpm);
 
 }  // namespace attestd::cli

@@ -16,6 +16,12 @@
 namespace attestd::cli {
 namespace {
 
+#ifdef ATTESTD_HAS_AZURE_VTPM
+constexpr AzureVtpm kAzureVtpm = AzureVtpm::built;
+#else
+constexpr AzureVtpm kAzureVtpm = AzureVtpm::left_out;
+#endif
+
 struct DoctorOptions {
     bool json = false;
 };
@@ -70,7 +76,7 @@ std::string json_of(const Diagnosis& diagnosis) {
 
 Outcome<int> run_doctor(const DoctorOptions& options) {
     const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    const Diagnosis diagnosis = diagnose(host_system(), host_cpuid(), now);
+    const Diagnosis diagnosis = diagnose(host_system(), host_cpuid(), now, kAzureVtpm);
     ATTESTD_CHECK(print(options.json ? json_of(diagnosis) : text_of(diagnosis)));
     if (!diagnosis.is_confidential()) return exit_status::unreachable;
     return diagnosis.is_good() ? exit_status::done : exit_status::refused;

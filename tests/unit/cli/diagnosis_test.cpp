@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <set>
 
 #include "tests/support/catch.h"
 
@@ -14,9 +15,11 @@ namespace {
 class BareSystem final : public System {
  public:
     std::map<std::string, std::string> files = {};
+    std::set<std::string> sockets = {};  // cannot be opened
     int otherwise = ENOENT;
 
     SysResult<int> open(const std::string& path, int) override {
+        if (sockets.contains(path)) return fail_sys(ENXIO);
         const auto it = files.find(path);
         if (it == files.end()) return fail_sys(otherwise);
         text_ = it->second;
@@ -60,7 +63,7 @@ const Check& named(const Diagnosis& diagnosis, std::string_view name) {
 
 TEST_CASE("doctor: an ordinary machine lacks nothing", "[cli][doctor]") {
     BareSystem system;
-    const Diagnosis found = diagnose(system, nothing, kNow);
+    const Diagnosis found = diagnose(system, nothing, kNow, AzureVtpm::built);
     CHECK_FALSE(found.is_confidential());
     CHECK(found.is_good());
     for (const Check& check : found.checks) {
@@ -71,10 +74,12 @@ TEST_CASE("doctor: an ordinary machine lacks nothing", "[cli][doctor]") {
 
 TEST_CASE("doctor: a clock before any certificate is missing, with what sets it", "[cli][doctor]") {
     BareSystem system;
-    const Diagnosis found = diagnose(system, nothing, Time{std::chrono::seconds(86400)});
+    const Diagnosis found =
+        diagnose(system, nothing, Time{std::chrono::seconds(86400)}, AzureVtpm::built);
     CHECK(named(found, "clock").state == CheckState::missing);
     CHECK_THAT(named(found, "clock").mend, test::ContainsSubstring("timedatectl set-ntp"));
-    CHECK(named(diagnose(system, nothing, kNow), "clock").state == CheckState::ok);
+    CHECK(named(diagnose(system, nothing, kNow, AzureVtpm::built), "clock").state ==
+          CheckState::ok);
 }
 
 TEST_CASE("doctor: the kernel's version decides what is said of it", "[cli][doctor]") {
@@ -91,13 +96,13 @@ TEST_CASE("doctor: the kernel's version decides what is said of it", "[cli][doct
     INFO(row.release);
     BareSystem system;
     system.files["/proc/sys/kernel/osrelease"] = row.release;
-    CHECK(named(diagnose(system, nothing, kNow), "kernel").state == row.state);
+    CHECK(named(diagnose(system, nothing, kNow, AzureVtpm::built), "kernel").state == row.state);
 }
 
 TEST_CASE("doctor: an SNP guest before Linux 6.7 works by its device", "[cli][doctor]") {
     BareSystem system;
     system.files["/dev/sev-guest"] = "";
-    const Diagnosis found = diagnose(system, nothing, kNow);
+    const Diagnosis found = diagnose(system, nothing, kNow, AzureVtpm::built);
     CHECK(found.is_confidential());
     CHECK(found.is_good());
     CHECK_THAT(named(found, "interface").found, test::ContainsSubstring("sev_guest"));
@@ -110,7 +115,7 @@ TEST_CASE("doctor: a TDX guest with its device alone lacks the quote service", "
     BareSystem system;
     system.files["/dev/tdx_guest"] = "";
     system.files["/dev/vsock"] = "";
-    const Diagnosis found = diagnose(system, nothing, kNow);
+    const Diagnosis found = diagnose(system, nothing, kNow, AzureVtpm::built);
     CHECK_FALSE(found.is_good());
     const Check& vsock = named(found, "vsock quote service");
     CHECK(vsock.state == CheckState::missing);
@@ -127,16 +132,61 @@ TEST_CASE("doctor: a TDX guest with its device and a quote service has all it ta
     BareSystem system;
     system.files["/dev/tdx_guest"] = "";
     system.files["/etc/tdx-attest.conf"] = "port = 4050\n";
-    const Diagnosis lacks = diagnose(system, nothing, kNow);
+    const Diagnosis lacks = diagnose(system, nothing, kNow, AzureVtpm::built);
     CHECK_FALSE(lacks.is_good());
     CHECK_THAT(named(lacks, "vsock quote service").mend,
                test::ContainsSubstring("vmw_vsock_virtio_transport"));
     system.files["/dev/vsock"] = "";
-    const Diagnosis found = diagnose(system, nothing, kNow);
+    const Diagnosis found = diagnose(system, nothing, kNow, AzureVtpm::built);
     CHECK(found.is_good());
     CHECK(named(found, "interface").state == CheckState::ok);
     CHECK_THAT(named(found, "vsock quote service").found,
                test::ContainsSubstring("fetch.json must list vsock://2:4050"));
+}
+
+// "Microsoft Hv", isolation by SNP under a paravisor.
+CpuidRegisters hyper_v(std::uint32_t leaf) {
+    if (leaf == 1) return {0, 0, 0x80000000, 0};
+    if (leaf == 0x40000000) return {0x4000000c, 0x7263694d, 0x666f736f, 0x76482074};
+    return leaf == 0x4000000c ? CpuidRegisters{0, 2, 0, 0} : CpuidRegisters{};
+}
+
+TEST_CASE("doctor: under a paravisor it names the vTPM, its service and what is missing of them",
+          "[cli][doctor]") {
+    BareSystem system;
+    const Diagnosis bare = diagnose(system, hyper_v, kNow, AzureVtpm::built);
+    CHECK(bare.is_confidential());
+    CHECK_FALSE(bare.is_good());
+    CHECK_THAT(named(bare, "interface").found, test::ContainsSubstring("azure_vtpm"));
+    CHECK(named(bare, "vTPM").state == CheckState::missing);
+    CHECK_THAT(named(bare, "vTPM").mend, test::ContainsSubstring("modprobe tpm_crb"));
+    CHECK(named(bare, "attestd-azure-vtpm").state == CheckState::missing);
+    CHECK_THAT(named(bare, "attestd-azure-vtpm").mend,
+               test::ContainsSubstring("systemctl enable --now attestd-azure-vtpm.socket"));
+    CHECK_THAT(named(bare, "metadata service").found, test::ContainsSubstring("169.254.169.254"));
+    CHECK(named(bare, "boot event log").state == CheckState::warning);
+
+    const Diagnosis left_out = diagnose(system, hyper_v, kNow, AzureVtpm::left_out);
+    CHECK(named(left_out, "attestd-azure-vtpm").state == CheckState::missing);
+    CHECK_THAT(named(left_out, "attestd-azure-vtpm").mend,
+               test::ContainsSubstring("-Dazure_vtpm=enabled"));
+}
+
+TEST_CASE("doctor: under a paravisor with its vTPM and a socket in place nothing is missing",
+          "[cli][doctor]") {
+    BareSystem system;
+    system.files["/dev/tpmrm0"] = "";
+    system.sockets = {"/run/attestd/azure-vtpm.sock"};
+    // Who built it does not matter where the socket is there.
+    const Diagnosis found = diagnose(system, hyper_v, kNow, AzureVtpm::left_out);
+    CHECK(found.is_good());
+    CHECK(named(found, "vTPM").state == CheckState::ok);
+    CHECK(named(found, "attestd-azure-vtpm").state == CheckState::ok);
+    system.sockets.clear();
+    system.files["/run/attestd/azure-vtpm.sock"] = "a file";
+    const Check& blocked =
+        named(diagnose(system, hyper_v, kNow, AzureVtpm::built), "attestd-azure-vtpm");
+    CHECK_THAT(blocked.found, test::ContainsSubstring("is no socket"));
 }
 
 TEST_CASE("doctor: files that are another user's say whose, and how that is changed",
@@ -144,7 +194,7 @@ TEST_CASE("doctor: files that are another user's say whose, and how that is chan
     BareSystem system;
     system.otherwise = EACCES;
     system.files["/proc/cpuinfo"] = "flags\t: tdx_guest\n";
-    const Diagnosis found = diagnose(system, nothing, kNow);
+    const Diagnosis found = diagnose(system, nothing, kNow, AzureVtpm::built);
     CHECK(found.detection.contradictory);  // both devices seem to be there
     CHECK(named(found, "interface").state == CheckState::missing);
     CHECK_THAT(named(found, "interface").mend, test::ContainsSubstring("\"platform\""));
