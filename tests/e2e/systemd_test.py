@@ -5,6 +5,7 @@ usage: systemd_test.py BUILD-DIR
 
 One machine serves all tests, in their order; each leaves the daemon running.
 """
+import json
 import os
 import pathlib
 import re
@@ -162,6 +163,24 @@ def test_fetch():
     assert "fetch.denied" in done.stdout, done
     assert m.show("attestd-fetch.socket", "NAccepted") == "1"
     assert m.in_unit(*ask, properties=["User=nobody"], check=False).returncode == 7  # could not connect
+
+
+def test_azure_vtpm():
+    """each connection to the vTPM's socket is a process of its own with the unit's user, and only the daemon's user \
+may connect"""
+    m = machine()
+    if not m.path("usr/local/bin/attestd-azure-vtpm").exists():
+        raise tap.Skip("attestd-azure-vtpm is not built")
+    m.systemctl("start", "attestd-azure-vtpm.socket", "attestd-fetch.socket")
+    ask = ["curl", "--silent", "--unix-socket", "/run/attestd/azure-vtpm.sock", "--data",
+           json.dumps({"report_data": "00" * 64}), "http://plug-in/v1/evidence"]
+    done = m.in_unit(*ask, properties=["User=attestd"], check=False)
+    assert '"vtpm.failed"' in done.stdout and "/dev/tpmrm0" in done.stdout, done
+    assert m.show("attestd-azure-vtpm.socket", "NAccepted") == "1"
+    assert m.in_unit(*ask, properties=["User=nobody"], check=False).returncode == 7  # could not connect
+    fetch = ["curl", "--silent", "--unix-socket", "/run/attestd/fetch.sock", "--request-target",
+             "http://169.254.169.254/x", "http://fetch/"]
+    assert "fetch." in m.in_unit(*fetch, properties=["User=attestd-vtpm"], check=False).stdout
 
 
 def test_socket_activation():

@@ -30,6 +30,21 @@ EvpPkey generate(unsigned bits, unsigned exponent) {
     return EvpPkey(key);
 }
 
+EvpPkey public_key(ByteView modulus) {
+    const EvpPkeyCtx ctx(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+    // As OpenSSL takes numbers in parameters: least significant byte first.
+    Bytes n(modulus.rbegin(), modulus.rend());
+    std::uint32_t e = 65537;
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, n.data(), n.size()),
+                           OSSL_PARAM_construct_uint32(OSSL_PKEY_PARAM_RSA_E, &e),
+                           OSSL_PARAM_construct_end()};
+    EVP_PKEY* key = nullptr;
+    expect(ctx && EVP_PKEY_fromdata_init(ctx.get()) == 1 &&
+               EVP_PKEY_fromdata(ctx.get(), &key, EVP_PKEY_PUBLIC_KEY, params) == 1,
+           "reading a TPM's key");
+    return EvpPkey(key);
+}
+
 Bytes number(const EVP_PKEY* key, const char* name) {
     BIGNUM* bn = nullptr;
     expect(EVP_PKEY_get_bn_param(key, name, &bn) == 1, "reading an RSA key");
@@ -74,6 +89,8 @@ std::string key_json(std::string_view kid, std::string_view op, const VtpmKey& k
 }  // namespace
 
 VtpmKey::VtpmKey(unsigned bits, unsigned exponent) : key_(generate(bits, exponent)) {}
+
+VtpmKey VtpmKey::of_tpm(ByteView modulus) { return VtpmKey(public_key(modulus)); }
 
 Bytes VtpmKey::modulus() const { return number(key_.get(), OSSL_PKEY_PARAM_RSA_N); }
 Bytes VtpmKey::exponent() const { return number(key_.get(), OSSL_PKEY_PARAM_RSA_E); }
@@ -120,13 +137,14 @@ const VtpmKey& other_vtpm_key() {
 std::string runtime_json(const RuntimeSpec& spec) {
     const std::string user_data =
         spec.user_data ? fmt::format(R"(,"user-data":"{}")", *spec.user_data) : "";
+    const std::string ek =
+        spec.endorsement_key ? ',' + key_json("HCLEkPub", "encrypt", other_vtpm_key()) : "";
     return fmt::format(
-        R"({{"keys":[{},{}{}],"vm-configuration":{{"console-enabled":{},"secure-boot":{},)"
+        R"({{"keys":[{}{}{}],"vm-configuration":{{"console-enabled":{},"secure-boot":{},)"
         R"("tpm-enabled":{},"vmUniqueId":"{}"{}}}{}{}}})",
-        key_json("HCLAkPub", "sign", spec.key), key_json("HCLEkPub", "encrypt", other_vtpm_key()),
-        spec.more_keys_json, json_bool(spec.console_enabled), json_bool(spec.secure_boot),
-        json_bool(spec.tpm_enabled), spec.vm_unique_id, spec.more_vm_json, user_data,
-        spec.more_json);
+        key_json("HCLAkPub", "sign", spec.key), ek, spec.more_keys_json,
+        json_bool(spec.console_enabled), json_bool(spec.secure_boot), json_bool(spec.tpm_enabled),
+        spec.vm_unique_id, spec.more_vm_json, user_data, spec.more_json);
 }
 
 ByteArray<64> bound_report_data(std::string_view runtime, std::uint32_t hash) {

@@ -21,6 +21,8 @@ namespace attestd::forge {
 class VtpmKey final {
  public:
     explicit VtpmKey(unsigned bits = 2048, unsigned exponent = 65537);
+    /// The public part of a key that a TPM keeps, with the exponent 65537; it signs nothing.
+    [[nodiscard]] static VtpmKey of_tpm(ByteView modulus);
 
     [[nodiscard]] Bytes modulus() const;
     [[nodiscard]] Bytes exponent() const;
@@ -34,6 +36,7 @@ class VtpmKey final {
     [[nodiscard]] Bytes pkcs1_block(ByteView message) const;
 
  private:
+    explicit VtpmKey(EvpPkey key) : key_(std::move(key)) {}
     std::shared_ptr<EVP_PKEY> key_;
 };
 
@@ -44,6 +47,7 @@ class VtpmKey final {
 /// The JSON that the paravisor binds. `*_json` members are written as they stand.
 struct RuntimeSpec {
     VtpmKey key = shared_vtpm_key();
+    bool endorsement_key = true;  ///< whether HCLEkPub is there too
     bool console_enabled = false, secure_boot = true, tpm_enabled = true;
     std::string vm_unique_id = "0F1E2D3C-4B5A-6978-8796-A5B4C3D2E1F0";
     std::optional<std::string> user_data = std::string(128, '0');  ///< hexadecimal
