@@ -13,8 +13,9 @@ bool is_selection(std::uint32_t pcrs) noexcept { return pcrs != 0 && (pcrs & ~kA
 
 Bytes write_vtpm_params(const VtpmKeyRequest& request) {
     Bytes out;
+    out.reserve(sizeof request.pcrs + request.context.size());
     store::append_le<std::uint32_t>(out, request.pcrs);
-    store::append(out, request.context);
+    for (const std::uint8_t byte : request.context) out.push_back(byte);
     return out;
 }
 
