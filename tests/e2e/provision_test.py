@@ -20,107 +20,24 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
 import canary_test  # noqa: E402
+import provision_rig  # noqa: E402
 import rig  # noqa: E402
 import tap  # noqa: E402
-
-BUILD = None
-VALUE = b"correct horse\x00\xff battery staple"
-OLD_IMAGE, NEW_IMAGE = "11" * 48, "22" * 48
-DONE, REFUSED, USAGE = 0, 1, 2
+from provision_rig import (  # noqa: E402
+    DONE, NEW_IMAGE, OLD_IMAGE, REFUSED, USAGE, VALUE, Machine, TdxMachine, refused, started)
 
 
-class Machine(rig.Rig):
-    """A machine that runs a certain image, and what its operator keeps in files."""
-
-    def __init__(self, measurement=OLD_IMAGE):
-        super().__init__(BUILD)
-        self.measurement = measurement
-        self.hand_over = None  # the measurement of the image that may take over
-
-    def start_machine(self):
-        super().start_machine()
-        self.control(measurement=self.measurement)
-
-    def policy_for(self, measurement):
-        return {"snp": {**self.appraisal_policy()["snp"], "measurement": [measurement]}}
+class TwoStores(Machine):
+    """A machine whose secrets lie in two stores."""
 
     def config(self):
         config = super().config()
-        if self.hand_over:
-            policy = self.folder / "next-image.json"
-            policy.write_text(json.dumps(self.policy_for(self.hand_over)))
-            config["hand_over"] = {"policy": str(policy)}
+        config["sources"]["second"] = {"type": "store", "measured_image": True}
+        config["secrets"]["other/token"]["source"] = "second"
         return config
 
-    # --- the machine's side
-
-    def provision(self, *args):
-        return self.attestctl("provision", "--admin-socket", self.socket("admin"), *args)
-
-    def request(self, *args):
-        path = self.folder / f"request-{self.count()}.json"
-        done = self.provision("request", "-o", path, *args)
-        assert done.returncode == DONE, done.stderr
-        return path
-
-    def accept(self, package, *args):
-        return self.provision("accept", package, *args)
-
-    # --- the operator's side
-
-    def write(self, name, value):
-        path = self.folder / name
-        path.write_bytes(value)
-        return path
-
-    def count(self):
-        self.num_files = getattr(self, "num_files", 0) + 1
-        return self.num_files
-
-    def seal(self, request, *args, measurement=None, named=None, test=True):
-        """attestctl's outcome and the package's path"""
-        package = self.folder / f"package-{self.count()}.json"
-        policy = self.write(f"policy-{self.count()}.json",
-                            json.dumps(self.policy_for(measurement or self.measurement)).encode())
-        if named is None:
-            named = {"db/password": VALUE, "other/token": b"token"}
-        pairs = [f"{name}={self.write(f'value-{self.count()}', value)}" for name, value in named.items()]
-        allow = ["--allow-test"] if test else []
-        done = self.attestctl("provision", "seal", "--policy", policy, "--trust-anchor",
-                              self.machine_dir / "root.der", *allow, *args, request, *pairs, "-o", package)
-        return done, package
-
-    def sealed(self, *args, **more):
-        done, package = self.seal(*args, **more)
-        assert done.returncode == DONE, done.stderr
-        return package
-
-    def post(self, route, body):
-        return self.ask("admin", "POST", f"/v1/admin/provision{route}", body, {"Content-Type": "application/json"})
-
-    def names(self):
-        return [one["name"] for one in self.ask("admin", "GET", "/v1/admin/secrets").json["secrets"]]
-
-    def events(self, route):
-        return [r for r in self.audit_records() if r["method"] == f"POST /v1/admin/provision{route}"]
-
-
-def started(measurement=OLD_IMAGE, hand_over=None):
-    made = Machine(measurement)
-    made.hand_over = hand_over
-    try:
-        made.start()
-    except BaseException:
-        if made.daemon is not None:
-            print(made.daemon.output, file=sys.stderr)
-        made.__exit__()
-        raise
-    return made
-
-
-def refused(done, code, status=REFUSED):
-    assert done.returncode == status and f"({code})" in done.stderr.decode(), (done.returncode, done.stderr)
-    return done.stderr.decode()
+    def stored_in(self, source):
+        return [one["name"] for one in self.ask("admin", "GET", f"/v1/admin/secrets?source={source}").json["secrets"]]
 
 
 def test_whole_story():
@@ -142,6 +59,22 @@ def test_whole_story():
         assert [e["object"] for e in made] == [body["id"]], made
         assert sorted(e["object"] for e in taken) == ["db/password", "other/token"], taken
         assert all(e["decision"] == "allow" and body["id"] in e["detail"] for e in taken), taken
+
+
+def test_tdx():
+    """a TDX machine is judged by the collateral that the operator has, with the events of its boot"""
+    with started(kind=TdxMachine) as r:
+        r.control(endorsements=False)
+        request = r.request()
+        assert "event_log" in json.loads(request.read_text())["evidence"]
+        done, package = r.seal(request)
+        assert done.returncode == 3 and not package.exists(), (done.returncode, done.stderr)
+        done, package = r.seal(request, "--endorsements", r.collateral(), measurement=NEW_IMAGE)
+        assert "tdx.mrtd.mismatch" in refused(done, "provision.machine")
+        package = r.sealed(request, "--endorsements", r.collateral())
+        accepted = r.accept(package)
+        assert accepted.returncode == DONE, accepted.stderr
+        assert r.get("app", "db/password").body == VALUE
 
 
 def test_wrong_machine():
@@ -247,6 +180,23 @@ def test_existing_name():
         assert r.get("app", "db/password").headers["etag"] == '"2"'
 
 
+def test_two_stores():
+    """a package goes into one store, the one that the policy names for its secrets, or the one that is said"""
+    with started(kind=TwoStores, hand_over=OLD_IMAGE) as r:
+        both = r.sealed(r.request())
+        assert "several stores" in refused(r.accept(both), "request.malformed")
+        assert r.accept(r.sealed(r.request(), named={"other/token": b"t"})).returncode == DONE
+        assert (r.stored_in("store"), r.stored_in("second")) == ([], ["other/token"])
+        package = r.folder / "handed-over.json"
+        refused(r.provision("hand-over", r.request(), "-o", package), "request.malformed")
+        done = r.provision("hand-over", r.request(), "--source", "second", "-o", package)
+        assert done.returncode == DONE, done.stderr
+        refused(r.accept(package), "request.malformed")
+        done = r.accept(package, "--source", "store", "--replace")
+        assert done.returncode == DONE, done.stderr
+        assert r.stored_in("store") == ["other/token"]
+
+
 def test_too_large():
     """more than a package may hold is refused before anything is written"""
     with started() as r:
@@ -302,7 +252,7 @@ def test_changed_request():
         text = request.read_bytes().rstrip()
         company = text.index(b'"endorsements"')
         stated = range(text.index(b'"request"'), text.index(b'"evidence"'))
-        places = [*range(0, stated.start), *stated[::3], *range(stated.stop, company, 41),
+        places = [*range(0, stated.start), *stated, *range(stated.stop, company, 11),
                   *range(company, len(text), 997)]
         codes, num_unused = {}, 0
         for at in places:
@@ -502,10 +452,9 @@ def test_canary():
 
 
 def main():
-    global BUILD
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    BUILD = canary_test.BUILD = sys.argv[1]
+    provision_rig.BUILD = sys.argv[1]
     return tap.run([test for name, test in globals().items() if name.startswith("test_")])
 
 
