@@ -157,10 +157,10 @@ Outcome<int> run_seal(const ProvisionOptions& options) {
     if (!package) return wrong_usage(std::move(package).error());
     ATTESTD_CHECK(write_document(options.out, *package));
     if (options.out != "-") {
-        ATTESTD_CHECK(
-            print(fmt::format("sealed {} for {}, request {}, to be accepted by {}\n",
-                              secrets.size(), printable(request.body.machine),
-                              to_hex(request.body.id), to_rfc3339(request.body.expires))));
+        ATTESTD_CHECK(print(fmt::format("sealed {} {} for {}, request {}, to be accepted by {}\n",
+                                        secrets.size(), secrets.size() == 1 ? "secret" : "secrets",
+                                        printable(request.body.machine), to_hex(request.body.id),
+                                        to_rfc3339(request.body.expires))));
     }
     return exit_status::done;
 }
