@@ -20,7 +20,8 @@ namespace attestd {
 /// What the caller knows that the evidence must say.
 struct Expectations {
     std::optional<ReportData> report_data;  ///< compared over all 64 bytes, in constant time
-    /// What a vTPM's quote must carry, in its exact length; `report_data` when not given.
+    /// What a vTPM's quote must carry, in its exact length; vtpm_nonce() of `report_data` when not
+    /// given.
     std::optional<Bytes> nonce{};
     /// The report was made by an SVSM and binds these bytes together with `report_data`.
     std::optional<Bytes> service_manifest{};

@@ -23,12 +23,6 @@ constexpr int kMaxQuotes = 5;  // PCRs that change each time are somebody's faul
 constexpr milliseconds kVcekTime{5000};
 constexpr std::size_t kSnpReportDataAt = 0x50, kTdReportDataAt = 0x80;
 
-ReportData zero_padded(ByteView nonce) {
-    ReportData out{};
-    std::copy(nonce.begin(), nonce.end(), out.begin());
-    return out;
-}
-
 // What the blob in `bytes` speaks of: user-data, when it hangs together. A blob that was read while
 // the paravisor wrote it does not.
 Result<ReportData> user_data_of(ByteView bytes) {
@@ -46,14 +40,18 @@ Result<ReportData> user_data_of(ByteView bytes) {
 
 class Collecting final {
  public:
-    Collecting(Tpm& tpm, Metadata& metadata, ByteView nonce, Deadline deadline,
+    Collecting(Tpm& tpm, Metadata& metadata, const ReportData& report_data, Deadline deadline,
                const Waiting& waiting)
-        : tpm_(tpm), metadata_(metadata), nonce_(nonce), deadline_(deadline), waiting_(waiting) {}
+        : tpm_(tpm),
+          metadata_(metadata),
+          report_data_(report_data),
+          deadline_(deadline),
+          waiting_(waiting) {}
 
     Result<Evidence> run() {
         AzureEvidence azure;
         azure.user_data = UserDataRule::nonce;
-        ATTESTD_TRY(azure.hcl_blob, blob_with_nonce());
+        ATTESTD_TRY(azure.hcl_blob, blob_of_report_data());
         ATTESTD_TRY(azure.vtpm_quote, quote_of_still_pcrs());
         Evidence out{};
         out.interface = "azure_vtpm";
@@ -69,16 +67,15 @@ class Collecting final {
     }
 
  private:
-    Result<Bytes> blob_with_nonce() {
-        const ReportData wanted = zero_padded(nonce_);
+    Result<Bytes> blob_of_report_data() {
         Error last{};
         for (int write = 0; write < kMaxWrites; ++write) {
-            ATTESTD_CHECK(tpm_.write_user_data(wanted));
+            ATTESTD_CHECK(tpm_.write_user_data(report_data_));
             const Deadline until = std::min(deadline_, waiting_.now() + kTakeUpTime);
             do {
                 ATTESTD_TRY(Bytes bytes, tpm_.read_blob());
                 const auto has = user_data_of(bytes);
-                if (has && *has == wanted) return bytes;
+                if (has && *has == report_data_) return bytes;
                 last = has ? Error{Errc::vtpm_failed, "its user-data is " + to_hex(*has)}
                            : has.error();
                 waiting_.sleep(kPause);
@@ -94,9 +91,10 @@ class Collecting final {
     // A quote covers a digest of PCRs; the values are read apart from it, so that one may change in
     // between. Both are then had again.
     Result<VtpmQuote> quote_of_still_pcrs() {
+        const Bytes nonce = vtpm_nonce(report_data_);
         for (int attempt = 0; attempt < kMaxQuotes; ++attempt) {
             ATTESTD_TRY(const Pcrs pcrs, tpm_.read_pcrs());
-            ATTESTD_TRY(Tpm::Signed made, tpm_.quote(nonce_));
+            ATTESTD_TRY(Tpm::Signed made, tpm_.quote(nonce));
             const auto quote = parse_tpm_quote(made.message);
             if (!quote) return fail(Errc::vtpm_failed, "TPM2_Quote: " + to_string(quote.error()));
             Bytes values;
@@ -126,7 +124,7 @@ class Collecting final {
 
     Tpm& tpm_;
     Metadata& metadata_;
-    ByteView nonce_;
+    const ReportData& report_data_;
     Deadline deadline_;
     const Waiting& waiting_;
 };
@@ -139,9 +137,9 @@ Waiting real_waiting() {
     return out;
 }
 
-Result<Evidence> collect_evidence(Tpm& tpm, Metadata& metadata, ByteView nonce, Deadline deadline,
-                                  const Waiting& waiting) {
-    return Collecting(tpm, metadata, nonce, deadline, waiting).run();
+Result<Evidence> collect_evidence(Tpm& tpm, Metadata& metadata, const ReportData& report_data,
+                                  Deadline deadline, const Waiting& waiting) {
+    return Collecting(tpm, metadata, report_data, deadline, waiting).run();
 }
 
 }  // namespace attestd::vtpm

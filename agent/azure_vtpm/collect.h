@@ -19,12 +19,13 @@ struct Waiting {
 /// The real one.
 [[nodiscard]] Waiting real_waiting();
 
-/// Evidence of version 2, with `nonce` (1 to 64 bytes) as the quote's nonce and, zero-padded, as
-/// user-data. For SNP the VCEK and its issuers are among it when the metadata service gives them;
-/// for TDX the TD quote must come from there. The event log is left to the caller.
-/// Errc::vtpm_failed when the blob does not take up the nonce, is torn or malformed, or the PCRs
-/// never stand still; Errc::timed_out; the errors of Tpm and, of a TDX guest, of Metadata.
-[[nodiscard]] Result<Evidence> collect_evidence(Tpm& tpm, Metadata& metadata, ByteView nonce,
-                                                Deadline deadline, const Waiting& waiting);
+/// Evidence of version 2, with `report_data` as user-data and vtpm_nonce() of it in the quote. For
+/// SNP the VCEK and its issuers are among it when the metadata service gives them; for TDX the TD
+/// quote must come from there. The event log is left to the caller. Errc::vtpm_failed when the blob
+/// does not take up the report data, is torn or malformed, or the PCRs never stand still;
+/// Errc::timed_out; the errors of Tpm and, of a TDX guest, of Metadata.
+[[nodiscard]] Result<Evidence> collect_evidence(Tpm& tpm, Metadata& metadata,
+                                                const ReportData& report_data, Deadline deadline,
+                                                const Waiting& waiting);
 
 }  // namespace attestd::vtpm

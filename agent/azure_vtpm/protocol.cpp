@@ -29,15 +29,13 @@ Result<std::uint32_t> pcrs_from(const JsonValue& value) {
 
 }  // namespace
 
-Result<Bytes> parse_evidence_request(std::string_view body) {
+Result<ReportData> parse_evidence_request(std::string_view body) {
     ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(body, "request", kRequestLimits));
     ATTESTD_TRY(JsonObject in, document.root().object());
     ATTESTD_TRY(const JsonValue value, in.required("report_data"));
     ATTESTD_TRY(const std::string hex, value.text());
     ATTESTD_CHECK(in.finish());
-    ATTESTD_TRY(Bytes out, from_hex(hex, value.where()));
-    if (!out.empty() && out.size() <= sizeof(ReportData)) return out;
-    return value.fail_here(Errc::bad_request, "1 to 64 bytes are expected");
+    return array_from_hex<sizeof(ReportData)>(hex, value.where());
 }
 
 std::string evidence_answer(const Evidence& evidence) {

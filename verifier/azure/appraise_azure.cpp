@@ -35,10 +35,15 @@ std::optional<ReportData> padded(ByteView nonce) {
     return out;
 }
 
-std::optional<ByteView> nonce_of(const Expectations& expected) {
-    if (expected.nonce) return ByteView(*expected.nonce);
-    if (expected.report_data) return ByteView(*expected.report_data);
-    return std::nullopt;
+std::optional<Bytes> nonce_of(const Expectations& expected) {
+    if (expected.nonce || !expected.report_data) return expected.nonce;
+    return vtpm_nonce(*expected.report_data);
+}
+
+// What user-data must be, whole, for what is expected. Empty when nothing can be.
+std::optional<ReportData> user_data_of(const Expectations& expected) {
+    if (!expected.nonce) return expected.report_data;
+    return padded(*expected.nonce);
 }
 
 void appraise_vm(ResultBuilder& out, const AzurePolicy& policy, const VmConfiguration& vm) {
@@ -86,14 +91,14 @@ void appraise_pcrs(ResultBuilder& out, const AzurePolicy& policy, const VtpmClai
 
 void refuse_user_data(ResultBuilder& out, const RuntimeData& runtime) {
     out.error("hcl.user-data",
-              fmt::format("user-data is {}, which is not the nonce padded with zeros",
+              fmt::format("user-data is {}, which is neither the nonce padded with zeros nor the "
+                          "report data that it is made of",
                           runtime.user_data ? to_hex(*runtime.user_data) : "absent"));
 }
 
 // Without a quote, user-data can show that the report is fresh: zero is what the guest left there.
 void appraise_without_quote(ResultBuilder& out, const AzurePolicy& policy,
-                            const RuntimeData& runtime, ByteView nonce) {
-    const auto wanted = padded(nonce);
+                            const RuntimeData& runtime, const std::optional<ReportData>& wanted) {
     const ReportData have = runtime.user_data.value_or(ReportData{});
     if (wanted && runtime.user_data && equal_constant_time(have, *wanted)) return;
     if (!all_zero(have)) return refuse_user_data(out, runtime);
@@ -101,6 +106,12 @@ void appraise_without_quote(ResultBuilder& out, const AzurePolicy& policy,
     out.error("hcl.freshness",
               "neither a vTPM's quote nor user-data carries the nonce: nothing shows when this "
               "evidence was made");
+}
+
+// The promise of version 2: user-data is the quote's nonce, or what the nonce is made of.
+bool keeps_promise(const std::optional<ReportData>& user_data, ByteView nonce) {
+    if (!user_data) return false;
+    return user_data == padded(nonce) || equal(vtpm_nonce(*user_data), nonce);
 }
 
 // The hardware report is fixed for the life of the VM apart from user-data, so that freshness comes
@@ -114,11 +125,13 @@ void appraise_freshness(ResultBuilder& out, const AzureEvidence& evidence,
         out.warning("hcl.freshness",
                     "no nonce is expected: when this evidence was made is not judged");
     } else if (!claims.vtpm) {
-        appraise_without_quote(out, policy, runtime, *nonce);
+        appraise_without_quote(out, policy, runtime, user_data_of(expected));
     }
     if (!claims.vtpm || evidence.user_data != UserDataRule::nonce) return;
-    const auto wanted = padded(claims.vtpm->nonce);
-    if (!wanted || !runtime.user_data || *runtime.user_data != *wanted)
+    // A digest in the quote could be of other bytes than those that are expected.
+    const bool is_expected =
+        expected.nonce || !expected.report_data || runtime.user_data == expected.report_data;
+    if (!is_expected || !keeps_promise(runtime.user_data, claims.vtpm->nonce))
         refuse_user_data(out, runtime);
 }
 

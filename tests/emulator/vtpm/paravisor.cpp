@@ -19,6 +19,9 @@ namespace {
 constexpr std::uint32_t kBlobNv = 0x01400001, kDataNv = 0x01400002, kAkHandle = 0x81000003;
 constexpr std::uint32_t kExtendedPcr = 16;
 constexpr std::size_t kBlobLen = 2048, kWriteLen = 512, kMaxFaultsLen = 4096;
+// swtpm knows SHA-512 and takes 66 bytes; a vTPM of Azure's does not.
+constexpr std::size_t kMaxNonceLen = 50;
+constexpr std::uint32_t kWrongSize = 0x1d5;  // TPM_RC_SIZE of the first parameter
 constexpr unsigned kTdQuoteMode = 0644;
 constexpr std::uint32_t kSnpType = 2, kTdxType = 4;
 
@@ -146,6 +149,10 @@ Result<Paravisor::Reply> Paravisor::handle(ByteView command, Bytes& answer) {
     if (faults_.has("drop", code_of(command))) return Reply::end;
     if (const auto code = faults_.refused(code_of(command))) {
         answer = answer_of(*code);
+        return Reply::answer;
+    }
+    if (quote_nonce_len(command) > kMaxNonceLen) {
+        answer = answer_of(kWrongSize);
         return Reply::answer;
     }
     ATTESTD_CHECK(before(command));

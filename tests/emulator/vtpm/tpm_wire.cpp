@@ -108,6 +108,13 @@ std::optional<std::uint16_t> nv_read_of(ByteView message, std::uint32_t index) {
     return load_be<std::uint16_t>(message, parameters_at(message) + 2);
 }
 
+std::size_t quote_nonce_len(ByteView message) {
+    constexpr std::size_t kAuthLenAt = kHeaderLen + 4;  // behind the one handle
+    if (code_of(message) != tpm_cc::kQuote) return 0;
+    const std::size_t auth_len = load_be<std::uint32_t>(message, kAuthLenAt);
+    return load_be<std::uint16_t>(message, kAuthLenAt + 4 + auth_len);
+}
+
 Bytes nv_write(std::uint32_t index, ByteView data, std::uint16_t offset) {
     Bytes rest;
     append_be(rest, kOwner);

@@ -12,8 +12,8 @@
 namespace attestd::devsim {
 
 namespace tpm_cc {
-inline constexpr std::uint32_t kNvWrite = 0x137, kNvRead = 0x14e, kReadPublic = 0x173,
-                               kPcrRead = 0x17e, kPcrExtend = 0x182;
+inline constexpr std::uint32_t kNvWrite = 0x137, kNvRead = 0x14e, kQuote = 0x158,
+                               kReadPublic = 0x173, kPcrRead = 0x17e, kPcrExtend = 0x182;
 }  // namespace tpm_cc
 
 inline constexpr std::size_t kMaxTpmMessageLen = 4096;
@@ -32,6 +32,9 @@ inline constexpr std::size_t kMaxTpmMessageLen = 4096;
 [[nodiscard]] std::optional<Bytes> nv_write_of(ByteView command, std::uint32_t index);
 /// The offset that a TPM2_NV_Read of `index` reads at; empty for any other command.
 [[nodiscard]] std::optional<std::uint16_t> nv_read_of(ByteView command, std::uint32_t index);
+
+/// The length of the nonce in a TPM2_Quote; 0 for any other command.
+[[nodiscard]] std::size_t quote_nonce_len(ByteView command);
 
 // Commands by the owner, who has no password.
 [[nodiscard]] Bytes nv_write(std::uint32_t index, ByteView data, std::uint16_t offset);

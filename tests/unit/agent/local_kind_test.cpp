@@ -100,7 +100,7 @@ Evidence azure_evidence(const Rig& rig, std::uint8_t fill) {
     fields.report_data = forge::bound_report_data(blob.runtime);
     blob.hardware_report = forge::forge_report(fields, forge::shared_amd_keys().vcek);
     forge::VtpmQuoteSpec quote;
-    quote.nonce = to_bytes(nonce);
+    quote.nonce = vtpm_nonce(nonce);
     AzureEvidence azure;
     azure.user_data = UserDataRule::nonce;
     azure.hcl_blob = forge::hcl_blob(blob);

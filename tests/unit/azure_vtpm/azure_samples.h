@@ -39,6 +39,7 @@ class FakeTpm final : public vtpm::Tpm {
     std::function<void()> on_quote = [] {};
     std::function<Result<void>()> on_write = [] { return Result<void>(); };
     ReportData data{};
+    Bytes last_nonce;
     vtpm::Pcrs pcrs = forge::VtpmQuoteSpec::default_pcrs();
     int num_writes = 0, num_reads = 0, num_quotes = 0;
 
@@ -55,9 +56,10 @@ class FakeTpm final : public vtpm::Tpm {
     Result<vtpm::Pcrs> read_pcrs() override { return pcrs; }
     Result<Signed> quote(ByteView nonce) override {
         ++num_quotes;
+        last_nonce = to_bytes(nonce);
         on_quote();
         forge::VtpmQuoteSpec spec;
-        spec.nonce = to_bytes(nonce);
+        spec.nonce = last_nonce;
         spec.pcrs = pcrs;
         const Bytes message = forge::attest_bytes(spec);
         return Signed{message, forge::shared_vtpm_key().sign(message)};

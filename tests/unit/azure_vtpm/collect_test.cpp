@@ -11,7 +11,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Bytes kNonce = Bytes(64, 0x5a);
+const ReportData kReportData = [] {
+    ReportData out{};
+    out.fill(0x5a);
+    return out;
+}();
 
 struct Run {
     FakeTpm tpm;
@@ -19,7 +23,8 @@ struct Run {
     Deadline time{};
     int num_sleeps = 0;
 
-    Result<Evidence> collect(ByteView nonce = kNonce, std::chrono::seconds time_left = 25s) {
+    Result<Evidence> collect(const ReportData& report_data = kReportData,
+                             std::chrono::seconds time_left = 25s) {
         vtpm::Metadata metadata(fetcher);
         vtpm::Waiting waiting;
         waiting.now = [this] { return time; };
@@ -27,28 +32,28 @@ struct Run {
             ++num_sleeps;
             time += pause;
         };
-        return vtpm::collect_evidence(tpm, metadata, nonce, time + time_left, waiting);
+        return vtpm::collect_evidence(tpm, metadata, report_data, time + time_left, waiting);
     }
 };
 
 }  // namespace
 
-TEST_CASE("azure_vtpm: evidence carries the nonce in the quote and, padded, in user-data",
+TEST_CASE("azure_vtpm: evidence carries report data in user-data, and in the quote what fits",
           "[azure_vtpm]") {
-    const std::size_t len = GENERATE(1, 48, 64);
+    const std::size_t len = GENERATE(1, 48, 49, 64);
     Run run;
-    const Bytes nonce(len, 0x77);
-    const auto evidence = run.collect(nonce);
+    ReportData asked{};
+    std::fill_n(asked.begin(), len, 0x77);
+    const auto evidence = run.collect(asked);
     REQUIRE_OK(evidence);
     CHECK(evidence->tee == Tee::snp);
     CHECK(evidence->interface == "azure_vtpm");
     CHECK(is_azure(*evidence));
     CHECK(run.num_sleeps == 0);
-    ReportData padded{};
-    std::copy(nonce.begin(), nonce.end(), padded.begin());
-    CHECK(run.tpm.data == padded);
-    if (len == 64) REQUIRE_OK(check_echo(*evidence, padded));
-    if (len < 64) REQUIRE_ERRC(Errc::platform_failed, check_echo(*evidence, padded));
+    CHECK(run.tpm.data == asked);
+    CHECK(run.tpm.last_nonce.size() == 48);
+    CHECK((run.tpm.last_nonce == to_bytes(ByteView(asked).first(48))) == (len <= 48));
+    REQUIRE_OK(check_echo(*evidence, asked));
 }
 
 TEST_CASE("azure_vtpm: evidence for other report data is no echo", "[azure_vtpm]") {
@@ -56,6 +61,10 @@ TEST_CASE("azure_vtpm: evidence for other report data is no echo", "[azure_vtpm]
     auto evidence = run.collect();
     REQUIRE_OK(evidence);
     REQUIRE_ERRC(Errc::platform_wrong_echo, check_echo(*evidence, ReportData{}));
+    run.tpm.on_quote = [&] { run.tpm.last_nonce = Bytes(48, 1); };
+    auto other = run.collect();
+    REQUIRE_OK(other);
+    REQUIRE_ERRC(Errc::platform_failed, check_echo(*other, run.tpm.data));
     evidence->tee = Tee::tdx;
     REQUIRE_ERRC(Errc::platform_failed, check_echo(*evidence, run.tpm.data));
 }
@@ -91,7 +100,7 @@ TEST_CASE("azure_vtpm: what another program wrote in between is written over, th
     }
     SECTION("and not beyond the deadline") {
         run.tpm.on_read_blob = [&]() -> Result<Bytes> { return blob_with(foreign); };
-        REQUIRE_ERRC(Errc::vtpm_failed, run.collect(kNonce, 1s));
+        REQUIRE_ERRC(Errc::vtpm_failed, run.collect(kReportData, 1s));
         CHECK(run.tpm.num_writes == 1);
         CHECK(run.num_sleeps == 5);
     }

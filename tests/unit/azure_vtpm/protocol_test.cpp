@@ -12,22 +12,21 @@
 
 namespace attestd::test {
 
-TEST_CASE("azure_vtpm: a request for evidence names 1 to 64 bytes and nothing else",
-          "[azure_vtpm]") {
-    REQUIRE_OK(vtpm::parse_evidence_request(R"({"report_data": "00ff"})"));
+TEST_CASE("azure_vtpm: a request for evidence names 64 bytes and nothing else", "[azure_vtpm]") {
+    const std::string hex(128, 'a');
+    REQUIRE_OK(vtpm::parse_evidence_request(R"({"report_data": ")" + hex + R"("})"));
     struct Row {
-        const char* body;
+        std::string body;
         Errc want;
     };
-    const std::string too_long = R"({"report_data": ")" + std::string(130, 'a') + R"("})";
     const auto row = GENERATE_REF(values<Row>({
         {"", Errc::bad_json},
         {"{}", Errc::missing_key},
         {R"({"report_data": 1})", Errc::wrong_type},
-        {R"({"report_data": "0"})", Errc::bad_encoding},
-        {R"({"report_data": ""})", Errc::bad_request},
-        {too_long.c_str(), Errc::bad_request},
-        {R"({"report_data": "00", "more": 1})", Errc::unknown_key},
+        {R"({"report_data": ""})", Errc::bad_encoding},
+        {R"({"report_data": "00ff"})", Errc::bad_encoding},
+        {R"({"report_data": ")" + hex + R"(aa"})", Errc::bad_encoding},
+        {R"({"report_data": ")" + hex + R"(", "more": 1})", Errc::unknown_key},
     }));
     INFO(row.body);
     REQUIRE_ERRC(row.want, vtpm::parse_evidence_request(row.body));

@@ -53,16 +53,52 @@ TEST_CASE("Azure pitfall 20: the nonce is compared over its whole length",
     CHECK(outcome(c) == "refused: " + of(c, "vtpm.nonce"));
 }
 
-TEST_CASE("Azure: an expectation of 64 bytes alone is the nonce in full", "[verifier][azure]") {
+TEST_CASE(
+    "Azure: of 64 bytes of report data the quote carries the digest that they are, padded, or "
+    "have",
+    "[verifier][azure]") {
     AzureCase c(both());
     c.nonce.reset();
+    const auto outcome = [&](const ReportData& expected) {
+        test::Setting setting = c.setting();
+        setting.expected.report_data = expected;
+        return test::outcome_of(test::appraise(c.evidence(), setting));
+    };
+    const ReportData padded{1, 2, 3};
+    ReportData full{};
+    full.fill(7);
+    CHECK(outcome(padded) == "refused: " + of(c, "vtpm.nonce"));
+    c.quote.nonce = Bytes(48);
+    std::copy_n(padded.begin(), 3, c.quote.nonce.begin());
+    CHECK(outcome(padded) == "accepted");
+    CHECK(outcome(full) == "refused: " + of(c, "vtpm.nonce"));
+    c.quote.nonce = to_bytes(sha384(full));
+    CHECK(outcome(full) == "accepted");
+    c.quote.nonce = to_bytes(full);  // more than a vTPM signs
+    CHECK(outcome(full) == "refused: " + of(c, "vtpm.nonce"));
+}
+
+TEST_CASE("Azure: version 2 evidence for 64 bytes has all of them in user-data",
+          "[verifier][azure]") {
+    AzureCase c(both());
+    c.spoil = [](AzureEvidence& e) { e.user_data = UserDataRule::nonce; };
+    c.nonce.reset();
+    ReportData full{};
+    full.fill(7);
+    const Bytes digest = to_bytes(sha384(full));
+    c.quote.nonce = digest;
     test::Setting setting = c.setting();
-    setting.expected.report_data = ReportData{1, 2, 3};
-    CHECK(test::outcome_of(test::appraise(c.evidence(), setting)) ==
-          "refused: " + of(c, "vtpm.nonce"));
-    c.quote.nonce.assign(64, 0);
-    std::copy_n(ReportData{1, 2, 3}.begin(), 3, c.quote.nonce.begin());
-    CHECK(test::outcome_of(test::appraise(c.evidence(), setting)) == "accepted");
+    setting.expected.report_data = full;
+    const auto outcome = [&] { return test::outcome_of(test::appraise(c.evidence(), setting)); };
+    c.runtime.user_data = to_hex(full);
+    CHECK(outcome() == "accepted");
+    // The same nonce is the quote's for report data that is this digest: made for another request.
+    c.runtime.user_data = user_data_of(digest);
+    CHECK(outcome() == "refused: " + of(c, "hcl.user-data"));
+    setting.expected.report_data.reset();
+    CHECK(outcome() == "accepted");
+    c.runtime.user_data = std::string(128, '1');
+    CHECK(outcome() == "refused: " + of(c, "hcl.user-data"));
 }
 
 TEST_CASE("Azure pitfall 20: a right digest over another selection is refused",
