@@ -180,7 +180,9 @@ may connect"""
     assert m.in_unit(*ask, properties=["User=nobody"], check=False).returncode == 7  # could not connect
     fetch = ["curl", "--silent", "--unix-socket", "/run/attestd/fetch.sock", "--request-target",
              "http://169.254.169.254/x", "http://fetch/"]
-    assert "fetch." in m.in_unit(*fetch, properties=["User=attestd-vtpm"], check=False).stdout
+    seen = ["User=attestd-vtpm", "TemporaryFileSystem=/run/attestd:ro",
+            "BindReadOnlyPaths=-/run/attestd/fetch.sock"]  # as the unit has it
+    assert "fetch." in m.in_unit(*fetch, properties=seen, check=False).stdout
 
 
 def test_socket_activation():
