@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "agent/log.h"
@@ -16,6 +17,8 @@ using std::chrono::steady_clock;
 constexpr unsigned kMaxTries = 3;            // of one read, while the broker does not answer
 constexpr milliseconds kLongestPause{1000};  // between them
 constexpr std::size_t kMaxShownCookie = 8;   // enough to find it in the broker's log
+// However long a token claims to live; and the clock of ages ends before the year 9999.
+constexpr std::chrono::hours kLongestSession{24};
 // attestd-fetch takes 24 KiB of head, and the address is in it too.
 constexpr std::size_t kMaxBearerLen = 16384;
 
@@ -209,7 +212,8 @@ Result<KbsClient::Session> KbsClient::handshake(Fetcher::Deadline deadline) {
                                      config_.accept_warning};
     const Time now = clocks_.wall();
     ATTESTD_TRY(JudgedToken token, judge_token(text, expected, now));
-    const BootTime expires = clocks_.boot() + (token.expires() - now);
+    const BootTime expires =
+        clocks_.boot() + std::min<std::chrono::seconds>(token.expires() - now, kLongestSession);
     return Session{std::move(key), std::move(cookie), std::move(token), expires};
 }
 

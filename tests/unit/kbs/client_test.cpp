@@ -183,6 +183,14 @@ TEST_CASE("key broker client: each handshake has a key of its own", "[kbs]") {
           Calls{"auth", "attest", "GET", "auth", "attest", "GET", "auth", "attest", "GET"});
 }
 
+TEST_CASE("key broker client: a token that claims to live for ever opens for a day", "[kbs]") {
+    const Setting setting;
+    KbsClient client = setting.client();
+    setting.broker->token_life = 253402300799 - kSeconds;  // the year 9999
+    REQUIRE(is_value(client.read(kPath), "secret"));
+    CHECK(client.expires() == *setting.boot + std::chrono::hours(24));
+}
+
 TEST_CASE("key broker client: a lost session is renewed once, and then told", "[kbs]") {
     const auto lost = [] { return ScriptedBroker::error(401, named("TokenNotFound", "gone")); };
     SECTION("the token itself is taken") {
