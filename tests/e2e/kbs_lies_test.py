@@ -149,7 +149,8 @@ def test_tls():
             if mode == "client-certificate":
                 continue  # the fetch test's
             r.server.tls(mode)
-            r.refused(mode, error, says)
+            # Of a server that says nothing, either attestd-fetch or its deadline is the first to tell.
+            r.refused(mode, error, "" if mode == "stall" else says)
             assert not r.server.brokers[mode].calls, r.server.brokers[mode].calls
         r.server.tls("good")
 
