@@ -40,7 +40,7 @@ struct Run {
 
 TEST_CASE("azure_vtpm: evidence carries report data in user-data, and in the quote what fits",
           "[azure_vtpm]") {
-    const std::size_t len = GENERATE(1, 48, 49, 64);
+    const auto len = GENERATE(as<std::size_t>{}, 1, 48, 49, 64);
     Run run;
     ReportData asked{};
     std::fill_n(asked.begin(), len, 0x77);

@@ -86,7 +86,7 @@ TEST_CASE("metadata: an answer that is no certification is fetch.protocol", "[az
 
 TEST_CASE("metadata: another status than 200 is fetch.protocol, with the status", "[azure_vtpm]") {
     FetchResponse response = ok_response(certification(certificate(1), certificate(2)));
-    response.status = GENERATE(204, 404, 429, 500);
+    response.status = GENERATE(as<unsigned>{}, 204, 404, 429, 500);
     const auto got = ask_snp(response);
     REQUIRE_ERRC(Errc::fetch_protocol, got);
     CHECK_THAT(got.error().detail, ContainsSubstring(std::to_string(response.status)));
