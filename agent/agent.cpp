@@ -55,10 +55,10 @@ Result<std::unique_ptr<Agent>> Agent::make(Io& io, Strand platform_strand, Stran
     std::filesystem::create_directories(config.state_dir, ec);
     if (ec) return fail_errno(ec.value(), config.state_dir.string());
     ATTESTD_TRY(auto audit_log, AuditLog::open(io, store_strand, config.audit, running_boot_id()));
-    auto agent = std::make_unique<Agent>(io, platform_strand, store_strand, network_strand,
-                                         platform, events, std::move(config_file),
-                                         std::make_shared<const Config>(std::move(config)),
-                                         std::move(verifier), std::move(audit_log), std::move(desk));
+    auto agent = std::make_unique<Agent>(
+        io, platform_strand, store_strand, network_strand, platform, events, std::move(config_file),
+        std::make_shared<const Config>(std::move(config)), std::move(verifier),
+        std::move(audit_log), std::move(desk));
     ATTESTD_TRY(auto brokers, make_brokers(io, agent->session, *agent->policy));
     agent->vault.set_brokers(std::move(brokers));
     return agent;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "quote/azure/bound_data.h"
 #include "verifier/internal/appraisal.h"
 #include "verifier/internal/result_builder.h"
 
@@ -14,23 +15,53 @@ ResultBuilder unreadable(const Evidence& evidence, const Error& error, Time now)
     return out;
 }
 
+// The hardware's part of the evidence, and of Azure's what lies around it.
+struct Parts {
+    Bytes hardware;
+    std::optional<AzureEvidence> azure;
+};
+
+Result<Parts> parts_of(const Evidence& evidence) {
+    if (!looks_like_azure_evidence(as_text(evidence.quote))) return Parts{evidence.quote, {}};
+    ATTESTD_TRY(AzureEvidence azure, parse_azure_evidence(as_text(evidence.quote), "evidence"));
+    return Parts{hardware_evidence_of(azure), std::move(azure)};
+}
+
+// A paravisor's blob and its vTPM's quote stand between the hardware and what was asked.
+void check_bound_data(ResultBuilder& out, const AzureEvidence& azure, HclReportType type,
+                      const Expectations& expected) {
+    const auto found = bound_data_of(azure, type);
+    if (found)
+        appraise_report_data(out, *found, expected);
+    else
+        out.add(found.error());
+}
+
 // What the evidence says of itself, and that it was made for what was asked.
 ResultBuilder begin_result(const Evidence& evidence, const Expectations& expected, Time now) {
+    const auto parts = parts_of(evidence);
+    if (!parts) return unreadable(evidence, parts.error(), now);
     if (evidence.tee == Tee::snp) {
-        const auto parsed = parse_snp_report(evidence.quote);
+        const auto parsed = parse_snp_report(parts->hardware);
         if (!parsed) return unreadable(evidence, parsed.error(), now);
         ResultBuilder out(Tee::snp, parsed->report.format(), now, sha256(parsed->signed_part));
         out.claims(parsed->report);
-        appraise_snp_report_data(out, parsed->report, expected);
+        if (parts->azure)
+            check_bound_data(out, *parts->azure, HclReportType::snp, expected);
+        else
+            appraise_snp_report_data(out, parsed->report, expected);
         return out;
     }
-    const auto parsed = parse_intel_quote(evidence.quote);
+    const auto parsed = parse_intel_quote(parts->hardware);
     if (!parsed) return unreadable(evidence, parsed.error(), now);
     ResultBuilder out(evidence.tee, parsed->quote.format(), now, sha256(parsed->signed_part));
     if (parsed->quote.is_tdx() != (evidence.tee == Tee::tdx))
         out.error("stated.tee", "the evidence is not of the kind that it is called");
     out.claims(parsed->quote);
-    appraise_report_data(out, parsed->quote.report_data(), expected);
+    if (parts->azure)
+        check_bound_data(out, *parts->azure, HclReportType::tdx, expected);
+    else
+        appraise_report_data(out, parsed->quote.report_data(), expected);
     return out;
 }
 

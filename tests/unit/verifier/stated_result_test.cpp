@@ -1,8 +1,9 @@
 // Another verifier's word: accepted only when it is whole and speaks of this evidence.
 #include "verifier/stated_result.h"
 
+#include "quote/azure/bound_data.h"
 #include "tests/support/catch.h"
-#include "tests/unit/verifier/setting.h"
+#include "tests/unit/verifier/azure/azure_setting.h"
 
 namespace attestd::stated_test {
 
@@ -124,6 +125,31 @@ TEST_CASE("stated result: a report that an SVSM made binds its manifest", "[veri
     Word word(Tee::snp);
     word.expected.service_manifest = Bytes{1};
     CHECK(outcome_of(word.result()) == "refused: snp.report-data.mismatch");
+}
+
+TEST_CASE(
+    "stated result: of a paravisor's evidence user-data and the vTPM's quote bind what was asked",
+    "[verifier][stated][azure]") {
+    const auto tee = GENERATE(test::AzureTee::snp, test::AzureTee::tdx);
+    const test::AzureCase c(tee);
+    AzureEvidence azure = c.evidence();
+    const auto bound =
+        bound_data_of(azure, tee == test::AzureTee::snp ? HclReportType::snp : HclReportType::tdx);
+    REQUIRE_OK(bound);
+    Word word(tee == test::AzureTee::snp ? Tee::snp : Tee::tdx);
+    const auto take = [&] {
+        const std::string text = write_azure_evidence(azure);
+        word.evidence.quote = Bytes(text.begin(), text.end());
+    };
+    take();
+    word.expected.report_data = word.statement.report_data = *bound;
+    CHECK(outcome_of(word.result()) == "accepted");
+    word.expected.report_data = word.statement.report_data = kAsked;
+    CHECK(outcome_of(word.result()) == "refused: " + test::of(c, "report-data.mismatch"));
+    word.expected.report_data = word.statement.report_data = *bound;
+    azure.vtpm_quote.reset();
+    take();
+    CHECK(outcome_of(word.result()) == "refused: " + test::of(c, "vtpm.missing"));
 }
 
 }  // namespace attestd::stated_test
