@@ -225,7 +225,7 @@ constexpr auto kTable = std::to_array<ErrcInfo>({
      "The key broker speaks another version of its protocol than the configured one."},
     {Errc::kbs_refused, "kbs.refused", "The key broker did not accept the evidence."},
     {Errc::kbs_denied, "kbs.denied", "The key broker's policy denies the secret."},
-    {Errc::kbs_missing, "kbs.missing", "The key broker has no such secret, or cannot give it."},
+    {Errc::kbs_missing, "kbs.not-found", "The key broker has no such secret, or cannot give it."},
     {Errc::kbs_unauthorized, "kbs.unauthorized",
      "The key broker does not accept its own session or token, new as they are."},
     {Errc::kbs_key, "kbs.key", "The key broker cannot encrypt to a key of the configured type."},

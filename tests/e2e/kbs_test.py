@@ -259,7 +259,7 @@ def test_denied_does_not_loop():
         assert r.get("app", "broker").status == 200
         before = len(broker.calls)
         for _ in range(3):
-            assert r.refused("gone", "kbs.missing", "No such file or directory", "broker").status == 404
+            assert r.refused("gone", "kbs.not-found", "No such file or directory", "broker").status == 404
         broker.denies = True
         for _ in range(3):
             assert r.refused("gone", "kbs.denied", "PolicyDeny: Access denied by policy", "broker").status == 403

@@ -184,9 +184,8 @@ TEST_CASE("doctor: under a paravisor with its vTPM and a socket in place nothing
     CHECK(named(found, "attestd-azure-vtpm").state == CheckState::ok);
     system.sockets.clear();
     system.files["/run/attestd/azure-vtpm.sock"] = "a file";
-    const Check& blocked =
-        named(diagnose(system, hyper_v, kNow, AzureVtpm::built), "attestd-azure-vtpm");
-    CHECK_THAT(blocked.found, test::ContainsSubstring("is no socket"));
+    const Diagnosis blocked = diagnose(system, hyper_v, kNow, AzureVtpm::built);
+    CHECK_THAT(named(blocked, "attestd-azure-vtpm").found, test::ContainsSubstring("is no socket"));
 }
 
 TEST_CASE("doctor: files that are another user's say whose, and how that is changed",

@@ -131,7 +131,11 @@ TEST_CASE(
     "stated result: of a paravisor's evidence user-data and the vTPM's quote bind what was asked",
     "[verifier][stated][azure]") {
     const auto tee = GENERATE(test::AzureTee::snp, test::AzureTee::tdx);
-    const test::AzureCase c(tee);
+    test::AzureCase c(tee);
+    c.runtime.user_data = "11" + std::string(126, '0');
+    c.quote.nonce = Bytes(48);
+    c.quote.nonce[0] = 0x11;
+    c.spoil = [](AzureEvidence& e) { e.user_data = UserDataRule::nonce; };
     AzureEvidence azure = c.evidence();
     const auto bound =
         bound_data_of(azure, tee == test::AzureTee::snp ? HclReportType::snp : HclReportType::tdx);
