@@ -42,7 +42,11 @@ Result<JudgedRequest> judge_now(const Config& config, const Bytes& text) {
 
 Result<std::unique_ptr<VerifierKind>> make_hand_over_verifier(const Config& config) {
     VerifierConfig verifier = config.verifier;
-    if (config.hand_over_policy) verifier.policy = *config.hand_over_policy;
+    if (config.hand_over_policy) {
+        // That policy is this daemon's to judge by, whoever appraises this machine.
+        verifier.type = VerifierType::local;
+        verifier.policy = *config.hand_over_policy;
+    }
     return make_verifier(verifier);
 }
 
