@@ -14,14 +14,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
 import rig  # noqa: E402
 import tap  # noqa: E402
-import devices_test  # noqa: E402
+import device_rig  # noqa: E402
 
-BUILD = None
 JSON = {"Content-Type": "application/json"}
 ANY = {"secure_boot": "any", "images": "any", "command_line": "any", "boot_commands": "any"}
 
 
-class EventRig(devices_test.DeviceRig):
+class EventRig(device_rig.DeviceRig):
     """two workloads: app may have events measured, other may not; `event_log` goes into the policy"""
 
     def __init__(self, event_log=None, binding="none"):
@@ -52,7 +51,7 @@ class EventRig(devices_test.DeviceRig):
         return self.ask("admin", "POST", "/v1/admin/reload")
 
     def rtmr3(self):
-        return (self.root / devices_test.MEASUREMENTS / "rtmr3:sha384").read_bytes().hex()
+        return (self.root / device_rig.MEASUREMENTS / "rtmr3:sha384").read_bytes().hex()
 
     def evidence(self, listener="app", **body):
         answer = self.ask(listener, "POST", "/v1/evidence", json.dumps(body), JSON)
@@ -81,21 +80,8 @@ class EventRig(devices_test.DeviceRig):
 
 
 def started(event_log=None, binding="none"):
-    devices_test.BUILD = BUILD
-    devices_test.need_fuse()
-    made = EventRig(event_log, binding)
-    try:
-        made.start_machine()
-        made.write_config()
-        made.state.mkdir(mode=0o700, exist_ok=True)
-        made.start_daemon()
-        rig.wait_until("the session is affirming", lambda: made.session()["affirming"])
-    except BaseException:
-        if made.daemon is not None:
-            print(made.daemon.output, file=sys.stderr)
-        made.__exit__()
-        raise
-    return made
+    device_rig.need_fuse()
+    return EventRig(event_log, binding).begun()
 
 
 def extended(before, domain, operation, content):
@@ -162,7 +148,7 @@ def test_foreign_extension():
     """when somebody else extends RTMR3, events are lost: said in status, and refused from then on"""
     with started() as r:
         assert r.measure("started").status == 200
-        with open(r.root / devices_test.MEASUREMENTS / "rtmr3:sha384", "r+b", buffering=0) as register:
+        with open(r.root / device_rig.MEASUREMENTS / "rtmr3:sha384", "r+b", buffering=0) as register:
             register.write(bytes(48))
         refused = r.measure("again")
         assert refused.status == 503 and refused.code == "event.lost", (refused.status, refused.body)
@@ -231,7 +217,7 @@ def test_bound_to_rtmr3():
 def test_bound_to_a_register_that_somebody_extends():
     """bound to RTMR3, nothing is released once the log no longer explains it; a reload keeps the old configuration"""
     with started(binding="rtmr3") as r:
-        with open(r.root / devices_test.MEASUREMENTS / "rtmr3:sha384", "r+b", buffering=0) as register:
+        with open(r.root / device_rig.MEASUREMENTS / "rtmr3:sha384", "r+b", buffering=0) as register:
             register.write(bytes(48))
         r.control(fail="none")
         session, _ = r.renewed()
@@ -384,8 +370,7 @@ def test_rate_of_evidence():
 
 
 def main():
-    global BUILD
-    BUILD = sys.argv[1]
+    device_rig.BUILD = sys.argv[1]
     chosen = sys.argv[2:]
     return tap.run([f for name, f in globals().items()
                     if name.startswith("test_") and (not chosen or name in chosen)])

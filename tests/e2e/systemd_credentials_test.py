@@ -331,14 +331,7 @@ def main():
     global BUILD
     BUILD = sys.argv[-1]
     tests = [f for name, f in globals().items() if name.startswith("test_")]
-    try:
-        failed = tap.run(tests)
-        if failed and MACHINE is not None and MACHINE.pid is not None:
-            print(MACHINE.problem(), MACHINE.console(), file=sys.stderr)
-        return failed
-    finally:
-        if MACHINE is not None:
-            MACHINE.__exit__()
+    return systemd_rig.run(tests, lambda: MACHINE)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -354,3 +355,16 @@ if [ -d /run/rig/devices ]; then mount --bind /run/rig/devices/sys/kernel/config
     def problem(self):
         """for the log of a failed test"""
         return self.journal("-u", "attestd*", "-u", "rig-machine.service", "-n", "80")
+
+
+def run(tests, machine):
+    """runs them on the machine that machine() gives once one of them has made it; shows what it said, and ends it"""
+    try:
+        failed = tap.run(tests)
+        made = machine()
+        if failed and made is not None and made.pid is not None:
+            print(made.problem(), made.console(), file=sys.stderr)
+        return failed
+    finally:
+        if machine() is not None:
+            machine().__exit__()
