@@ -17,6 +17,7 @@
 #include "agent/cli/network_options.h"
 #include "agent/cli/output.h"
 #include "agent/cli/secret_input.h"
+#include "agent/cli/secret_lines.h"
 #include "agent/provision/package.h"
 #include "quote/base/encoding.h"
 
@@ -169,18 +170,7 @@ Outcome<std::string> accepted_text(ByteView answer) {
     ATTESTD_TRY(const JsonDocument document,
                 JsonDocument::parse(as_text(answer), "answer", kAnswerLimits));
     ATTESTD_TRY(JsonObject object, document.root().object());
-    ATTESTD_TRY(const JsonValue list, object.required("secrets"));
-    ATTESTD_TRY(const auto items, list.array(kMaxPackageSecrets));
-    std::string out;
-    for (const JsonValue& item : items) {
-        ATTESTD_TRY(JsonObject secret, item.object());
-        ATTESTD_TRY(const JsonValue name_value, secret.required("name"));
-        ATTESTD_TRY(const std::string name, name_value.text());
-        ATTESTD_TRY(const JsonValue version_value, secret.required("version"));
-        ATTESTD_TRY(const std::int64_t version, version_value.integer(0, INT64_MAX));
-        out += fmt::format("{}\tversion {}\n", printable(name), version);
-    }
-    return out;
+    return secret_lines(object, kMaxPackageSecrets);
 }
 
 Outcome<int> run_accept(const ProvisionOptions& options) {

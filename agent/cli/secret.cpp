@@ -15,6 +15,7 @@
 #include "agent/cli/daemon.h"
 #include "agent/cli/output.h"
 #include "agent/cli/secret_input.h"
+#include "agent/cli/secret_lines.h"
 #include "agent/secret_name.h"
 #include "quote/base/json.h"
 
@@ -96,18 +97,7 @@ Outcome<std::string> table_of(ByteView answer) {
     ATTESTD_TRY(const JsonDocument document,
                 JsonDocument::parse(as_text(answer), "answer", kListLimits));
     ATTESTD_TRY(JsonObject object, document.root().object());
-    ATTESTD_TRY(const JsonValue list, object.required("secrets"));
-    ATTESTD_TRY(const auto items, list.array(kMaxListed));
-    std::string out;
-    for (const JsonValue& item : items) {
-        ATTESTD_TRY(JsonObject secret, item.object());
-        ATTESTD_TRY(const JsonValue name_value, secret.required("name"));
-        ATTESTD_TRY(const std::string name, name_value.text());
-        ATTESTD_TRY(const JsonValue version_value, secret.required("version"));
-        ATTESTD_TRY(const std::int64_t version,
-                    version_value.integer(0, std::numeric_limits<std::int64_t>::max()));
-        out += fmt::format("{}\tversion {}\n", printable(name), version);
-    }
+    ATTESTD_TRY(std::string out, secret_lines(object, kMaxListed));
     if (const auto damaged = object.optional("damaged")) {
         ATTESTD_TRY(const auto lines, damaged->array(kMaxListed));
         for (const JsonValue& line : lines) {

@@ -1,40 +1,13 @@
 // attestctl policy explain and secret rotate against a daemon that answers as told.
-#include <mutex>
-
 #include "tests/support/catch.h"
+#include "tests/unit/cli/fake_daemon.h"
 #include "tests/unit/cli/run_attestctl.h"
-#include "tests/unit/http/scripted_server.h"
 
 namespace attestd::test {
 namespace {
 
-class TellingDaemon {
- public:
-    explicit TellingDaemon(std::string text, std::size_t body_len = 0)
-        : server_([this, text = std::move(text), body_len](Peer& peer) {
-              std::string request = peer.read_request(body_len);
-              {
-                  const std::lock_guard lock(mutex_);
-                  request_ = std::move(request);
-              }
-              peer.send(text);
-              peer.wait_for_close();
-          }) {}
-
-    [[nodiscard]] std::string path() const { return server_.path(); }
-    [[nodiscard]] std::string request() {
-        const std::lock_guard lock(mutex_);
-        return request_;
-    }
-
- private:
-    std::mutex mutex_;
-    std::string request_;
-    ScriptedServer server_;
-};
-
 CliRun explain_with(const std::string& answer_text) {
-    TellingDaemon daemon(answer_text, std::string_view(R"({"pid":7,"secret":"a/b"})").size());
+    FakeDaemon daemon(answer_text, std::string_view(R"({"pid":7,"secret":"a/b"})").size());
     CliRun run = attestctl(
         {"policy", "explain", "--caller", "7", "--secret", "a/b", "--admin-socket", daemon.path()});
     CHECK_THAT(daemon.request(), ContainsSubstring("POST /v1/admin/explain HTTP/1.1\r\n"));
@@ -106,7 +79,7 @@ TEST_CASE("policy explain: what a process calls itself writes no escape sequence
 
 TEST_CASE("secret rotate: length and alphabet go to the daemon, a given value as it is", "[cli]") {
     const std::string body = R"({"alphabet":"hex","len":40})";
-    TellingDaemon made(answer("200 OK", R"({"version": 2})"), body.size());
+    FakeDaemon made(answer("200 OK", R"({"version": 2})"), body.size());
     const CliRun random = attestctl({"secret", "rotate", "a", "--len", "40", "--alphabet", "hex",
                                      "--admin-socket", made.path()});
     INFO(random.err);
@@ -114,7 +87,7 @@ TEST_CASE("secret rotate: length and alphabet go to the daemon, a given value as
     CHECK_THAT(made.request(), ContainsSubstring("POST /v1/admin/secrets/a HTTP/1.1\r\n"));
     CHECK(made.request().ends_with("\r\n\r\n" + body));
 
-    TellingDaemon given(answer("200 OK", R"({"version": 2})"), 4);
+    FakeDaemon given(answer("200 OK", R"({"version": 2})"), 4);
     const CliRun value = attestctl(
         {"secret", "rotate", "a", "--value", "-", "--admin-socket", given.path()}, "new\n");
     INFO(value.err);
