@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/log.h"
+#include "agent/platform/evidence_json.h"
 #include "quote/base/encoding.h"
 #include "quote/base/json.h"
 #include "verifier/verifier.h"
@@ -66,14 +67,7 @@ Result<Grade> grade_of(const JsonValue& value) {
 }
 
 std::string request_json(const Evidence& evidence, const Expectations& expected, Time now) {
-    nlohmann::ordered_json out;
-    out["tee"] = tee_name(evidence.tee);
-    out["evidence"] = to_base64(evidence.quote);
-    out["endorsements"] = nlohmann::ordered_json::array();
-    for (const Bytes& one : evidence.endorsements) out["endorsements"].push_back(to_base64(one));
-    if (!evidence.event_log.empty()) out["event_log"] = to_base64(evidence.event_log);
-    if (!evidence.service_manifest.empty())
-        out["service_manifest"] = to_base64(evidence.service_manifest);
+    nlohmann::ordered_json out = plug_in_members(evidence);
     if (expected.report_data) out["report_data"] = to_hex(*expected.report_data);
     out["now"] = to_rfc3339(now);
     return out.dump();

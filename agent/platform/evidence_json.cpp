@@ -82,13 +82,15 @@ Result<Evidence> parse_plug_in_evidence(const JsonValue& value) {
     return out;
 }
 
-std::string plug_in_json(const Evidence& evidence) {
+nlohmann::ordered_json plug_in_members(const Evidence& evidence) {
     nlohmann::ordered_json out;
     out["tee"] = tee_name(evidence.tee);
     out["evidence"] = to_base64(evidence.quote);
     add_company(out, evidence);
-    return out.dump();
+    return out;
 }
+
+std::string plug_in_json(const Evidence& evidence) { return plug_in_members(evidence).dump(); }
 
 bool looks_like_evidence_document(std::string_view text) {
     const auto document = JsonDocument::parse(text, "", kLimits);

@@ -10,6 +10,7 @@
 //    "endorsements": [base64...], "event_log": base64, "service_manifest": base64}
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -31,7 +32,8 @@ struct EvidenceDocument {
 [[nodiscard]] Result<Evidence> parse_plug_in_evidence(std::string_view text, std::string name);
 /// The same within a larger document.
 [[nodiscard]] Result<Evidence> parse_plug_in_evidence(const JsonValue& value);
-/// The form of a plug-in's answer, on one line.
+/// The form of a plug-in's answer, and the same on one line.
+[[nodiscard]] nlohmann::ordered_json plug_in_members(const Evidence& evidence);
 [[nodiscard]] std::string plug_in_json(const Evidence& evidence);
 
 /// Whether `text` is an object with the members of attestd's answer: for recognising.
