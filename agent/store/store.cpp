@@ -264,7 +264,7 @@ Result<SealedStore> SealedStore::create(std::unique_ptr<Folder> folder,
     if (slots.empty()) return fail(Errc::store_slot, "a store needs at least one key slot");
     ATTESTD_TRY(const auto files, folder->list());
     const bool used = std::any_of(files.begin(), files.end(), [](const std::string& file) {
-        return is_record_file(file) || slot_number(file).has_value();
+        return is_record_file(file) || slot_number(file).has_value() || file == kBatchFile;
     });
     // Records without a slot are still a store, which a slot from a backup opens.
     if (used) return fail(Errc::store_slot, folder->where() + ": holds a store already");

@@ -115,9 +115,9 @@ class SealedStore final {
     /// Stores all of `secrets` or none, also when the machine stops at any instant; returns their
     /// versions. Errors of put; Errc::bad_value when a name is there twice; Errc::too_large when
     /// there are over 256 or all of them together are too long (kMaxBatchLen);
-    /// Errc::provision_exists when one is stored already and that is not allowed. After
-    /// Errc::no_space or Errc::io_failed either none is stored, or all of them are written down and
-    /// every later call finishes that first, before it does what it is asked: the detail says so.
+    /// Errc::provision_exists when one is stored already and that is not allowed. Once they are
+    /// written down together they are stored; what the disk has no room to put in its place then,
+    /// every later call puts there first, and fails while it cannot.
     [[nodiscard]] Result<std::vector<std::uint64_t>> put_all(std::span<const NewSecret> secrets,
                                                              ExistingSecrets existing);
 

@@ -79,14 +79,14 @@ Result<std::vector<std::uint64_t>> SealedStore::put_all(std::span<const NewSecre
         records.push_back(std::move(record));
     }
     ATTESTD_TRY(const Bytes batch, write_batch(impl_->keys, records));
-    ATTESTD_CHECK(impl_->folder->replace(kBatchFile, batch));
+    // From here on it may be on the disk, whatever is said of it.
     impl_->batch_pending = true;
-    if (const auto settled = impl_->settle(); !settled) {
-        return fail(settled.error().code,
-                    "all secrets are written down and take effect together as soon as the disk "
-                    "allows: " +
-                        settled.error().detail);
+    if (auto written = impl_->folder->replace(kBatchFile, batch); !written) {
+        if (impl_->folder->remove(kBatchFile)) impl_->batch_pending = false;
+        return tl::make_unexpected(std::move(written).error());
     }
+    // They are stored: what cannot be put in its place now, every later call puts there first.
+    static_cast<void>(impl_->settle());
     return versions;
 }
 

@@ -17,7 +17,8 @@ tl::unexpected<Error> corrupt_batch(std::string_view why) {
 
 Result<std::vector<ByteView>> read_records(ByteView body) {
     Reader in(body);
-    ATTESTD_CHECK(in.bytes(kBatchMagic.size(), "magic"));
+    ATTESTD_TRY(const ByteView magic, in.bytes(kBatchMagic.size(), "magic"));
+    if (!equal(magic, as_bytes(kBatchMagic))) return corrupt_batch("of another version");
     ATTESTD_TRY(const std::uint32_t count, in.u32le("number of records"));
     std::vector<ByteView> out;
     for (std::uint32_t i = 0; i < count; ++i) {
