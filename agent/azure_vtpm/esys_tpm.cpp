@@ -232,6 +232,12 @@ Result<Tpm::Signed> EsysTpm::quote(ByteView nonce) {
     const EsysOwned<TPM2B_ATTEST> message_owner(message);
     const EsysOwned<TPMT_SIGNATURE> signature_owner(signature);
     ATTESTD_CHECK(esys.check(code, step));
+    // The answer says which member of the union it filled.
+    if (signature->sigAlg != TPM2_ALG_RSASSA) {
+        return fail(Errc::vtpm_failed, fmt::format("{}: the signature is of algorithm 0x{:04x}, "
+                                                   "RSASSA was asked for",
+                                                   step, signature->sigAlg));
+    }
     const TPM2B_PUBLIC_KEY_RSA& block = signature->signature.rsassa.sig;
     return Signed{to_bytes(view(*message, message->attestationData)),
                   to_bytes(view(block, block.buffer))};

@@ -38,16 +38,6 @@ Result<ReportData> parse_evidence_request(std::string_view body) {
     return array_from_hex<sizeof(ReportData)>(hex, value.where());
 }
 
-std::string evidence_answer(const Evidence& evidence) {
-    nlohmann::ordered_json out;
-    out["tee"] = tee_name(evidence.tee);
-    out["evidence"] = to_base64(evidence.quote);
-    out["endorsements"] = nlohmann::ordered_json::array();
-    for (const Bytes& one : evidence.endorsements) out["endorsements"].push_back(to_base64(one));
-    if (!evidence.event_log.empty()) out["event_log"] = to_base64(evidence.event_log);
-    return out.dump();
-}
-
 Result<VtpmKeyRequest> parse_key_request(std::string_view body) {
     ATTESTD_TRY(const JsonDocument document, JsonDocument::parse(body, "request", kRequestLimits));
     ATTESTD_TRY(JsonObject in, document.root().object());

@@ -14,8 +14,6 @@ namespace attestd::vtpm {
 /// The 64 bytes in {"report_data": hex}. The errors of JSON and of hexadecimal.
 [[nodiscard]] Result<ReportData> parse_evidence_request(std::string_view body);
 
-[[nodiscard]] std::string evidence_answer(const Evidence& evidence);
-
 /// {"pcrs": [0, 7], "context": hex of 32 bytes}. Errc::platform_unsupported for a request of what
 /// SNP firmware derives, Errc::bad_request and the errors of JSON.
 [[nodiscard]] Result<VtpmKeyRequest> parse_key_request(std::string_view body);

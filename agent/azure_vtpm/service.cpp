@@ -10,6 +10,8 @@
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <optional>
 #include <thread>
 
@@ -18,6 +20,7 @@
 #include "agent/azure_vtpm/esys_tpm.h"
 #include "agent/azure_vtpm/protocol.h"
 #include "agent/fetch/socket_io.h"
+#include "agent/platform/evidence_json.h"
 #include "quote/platform/host.h"
 
 namespace attestd::vtpm {
@@ -102,6 +105,19 @@ Result<OpenTpm> open_own_turn(Deadline deadline) {
     return out;
 }
 
+// A machine may have none; why one that is there does not come along is for the log.
+void add_boot_log(Evidence& evidence) {
+    auto log = read_path(host_system(), kTpmLog, kMaxTpmLogLen);
+    if (log) {
+        evidence.event_log = *std::move(log);
+    } else if (log.error().value != ENOENT) {
+        std::fputs(fmt::format("attestd-azure-vtpm: no boot log goes with the evidence: {}: {}\n",
+                               kTpmLog, std::strerror(log.error().value))
+                       .c_str(),
+                   stderr);
+    }
+}
+
 Result<std::string> give_evidence(std::string_view body, const ServiceConfig& config) {
     ATTESTD_TRY(const ReportData report_data, parse_evidence_request(body));
     const Deadline deadline = in(config.timeout);
@@ -110,9 +126,8 @@ Result<std::string> give_evidence(std::string_view body, const ServiceConfig& co
     Metadata metadata(fetcher);
     ATTESTD_TRY(Evidence evidence,
                 collect_evidence(*open.tpm, metadata, report_data, deadline, real_waiting()));
-    if (auto log = read_path(host_system(), kTpmLog, kMaxTpmLogLen))
-        evidence.event_log = *std::move(log);
-    return evidence_answer(evidence);
+    add_boot_log(evidence);
+    return plug_in_json(evidence);
 }
 
 Result<Secret> give_key(std::string_view body, const ServiceConfig& config) {

@@ -58,7 +58,7 @@ TEST_CASE("azure_vtpm: answers are what attestd's own reader takes", "[azure_vtp
     evidence.quote = Bytes(10, 1);
     evidence.endorsements = {Bytes(3, 2), Bytes(4, 3)};
     evidence.event_log = Bytes(5, 4);
-    const auto read = parse_plug_in_evidence(vtpm::evidence_answer(evidence), "answer");
+    const auto read = parse_plug_in_evidence(plug_in_json(evidence), "answer");
     REQUIRE_OK(read);
     CHECK(read->quote == evidence.quote);
     CHECK(read->endorsements == evidence.endorsements);
