@@ -13,6 +13,7 @@
 #include "agent/local_kind.h"
 #include "agent/log.h"
 #include "agent/platform_choice.h"
+#include "agent/provisioning.h"
 #include "agent/service_manager.h"
 #include "quote/base/encoding.h"
 #include "quote/platform/host.h"
@@ -191,6 +192,7 @@ Result<void> check_config(const Config& config) {
     ATTESTD_CHECK(check_inspector(config));
     ATTESTD_CHECK(check_brokers(config));
     ATTESTD_CHECK(make_verifier(config.verifier));
+    ATTESTD_CHECK(make_hand_over_verifier(config));
     ATTESTD_CHECK(read_endorsement_files(config.verifier.endorsements));
     return {};
 }

@@ -17,6 +17,7 @@ Result<std::vector<SecretName>> names_of(JsonObject& in) {
         ATTESTD_TRY(SecretName name, SecretName::parse(text));
         out.push_back(std::move(name));
     }
+    if (out.empty()) return list->fail_here(Errc::bad_value, "leave it out to mean all secrets");
     return out;
 }
 
@@ -34,8 +35,8 @@ Result<JudgedRequest> judge_now(const Config& config, const Bytes& text) {
     ATTESTD_TRY(const AttestationResult result,
                 verifier->appraise(request.evidence, provision_expectations(request), now));
     Result<void> verdict = check_provision_result(request, result);
-    return JudgedRequest{std::move(request), std::move(names), result.evidence_digest(),
-                         std::move(verdict), verifier->take_wanted()};
+    return JudgedRequest{std::move(request), std::move(names),   result.evidence_digest(),
+                         result.grade(),     std::move(verdict), verifier->take_wanted()};
 }
 
 }  // namespace
@@ -83,6 +84,11 @@ Task<Result<ProvisionDocument>> Provisioning::make_request(Session& session, std
         co_return tl::make_unexpected(evidence.error());
     }
     ProvisionDocument out{body->id, write_provision_request(text, *evidence)};
+    if (out.text.size() > kMaxProvisionLen) {
+        desk_.withdraw(body->id);
+        co_return fail(Errc::too_large,
+                       "the evidence with its event log is longer than a request may be (2 MiB)");
+    }
     co_return out;
 }
 

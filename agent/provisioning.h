@@ -29,6 +29,7 @@ struct JudgedRequest {
     ProvisionRequest request;
     std::vector<SecretName> names;      ///< that the operator asked to hand over; empty: all
     Sha256 evidence;                    ///< digest, for the audit record
+    Grade grade;                        ///< of the result
     Result<void> verdict;               ///< errors of check_provision_times() and _result()
     std::vector<EndorsementId> wanted;  ///< that the appraisal lacked
 };

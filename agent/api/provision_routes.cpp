@@ -149,6 +149,8 @@ Task<Response> Routes::hand_over(Connection& connection, Request& request) {
     if (!secrets) co_return refused(secrets.error());
     std::vector<SecretName> names;
     for (const NewSecret& secret : *secrets) names.push_back(secret.name);
+    if (const auto may = may_leave(*policy, *source, names, judged->grade); !may)
+        co_return refused(may.error());
     auto sealed =
         co_await agent_.provisioning.seal(std::move(judged->request.body), std::move(*secrets));
     if (!sealed) co_return refused(sealed.error());
@@ -164,6 +166,28 @@ Task<Response> Routes::hand_over(Connection& connection, Request& request) {
         co_return refused(changed);
     }
     co_return json_response(std::move(*sealed));
+}
+
+// What rests on an added trust anchor, the other machine's result or this one's own, opens only
+// what is marked for tests, here as everywhere.
+Result<void> Routes::may_leave(const Config& policy, const std::string& source,
+                               const std::vector<SecretName>& names, Grade other) const {
+    const auto own = agent_.affirmation();
+    if (own && own->result.grade() == Grade::production && other == Grade::production) return {};
+    for (const SecretName& name : names) {
+        bool is_named = false, is_test = true;
+        for (const auto& [secret_name, secret] : policy.secrets) {
+            if (secret.source != source || secret.resource != name.text()) continue;
+            is_named = true;
+            is_test = is_test && secret.test;
+        }
+        if (is_named && is_test) continue;
+        return fail(Errc::provision_machine,
+                    name.text() +
+                        ": the results are of test grade, and policy does not mark it "
+                        "\"test\"");
+    }
+    return {};
 }
 
 Result<void> Routes::may_hand_over() const {

@@ -45,6 +45,8 @@ class Routes final : public Handler {
                                                         const Request& request);
     [[nodiscard]] Task<Response> accept_package(Connection& connection, Request& request);
     [[nodiscard]] Task<Response> hand_over(Connection& connection, Request& request);
+    [[nodiscard]] Result<void> may_leave(const Config& policy, const std::string& source,
+                                         const std::vector<SecretName>& names, Grade other) const;
     [[nodiscard]] Result<void> may_hand_over() const;
     void note_provision(const Connection& connection, std::string_view method,
                         std::string_view name, const ProvisionId& id, const Error* error);
