@@ -30,6 +30,15 @@ std::string_view needs_restart(const Config& now, const Config& fresh) {
     if (now.state_dir != fresh.state_dir) return "state_dir";
     if (!(now.audit == fresh.audit)) return "audit";
     if (now.config_binding != fresh.config_binding) return "config_binding";
+    if (now.limits.backlog != fresh.limits.backlog) return "limits.backlog";
+    // The way to a quote service is made with the platform.
+    const bool may_fetch_quotes = now.platform.type == PlatformType::tdx_guest ||
+                                  now.platform.type == PlatformType::automatic;
+    const auto fetches_by = [](const Config& config) {
+        return config.verifier.collateral.fetch_socket;
+    };
+    if (may_fetch_quotes && fetches_by(now) != fetches_by(fresh))
+        return "verifier.collateral.fetch_socket";
     return {};
 }
 
@@ -180,6 +189,7 @@ void Agent::apply(Config fresh, std::unique_ptr<VerifierKind> verifier) {
     vault.notify();
     spawn(io_, warn_of_interpreters(files_strand_, policy));
     session.set_freshness(freshness_asked(*policy));
+    session.set_collect_timeout(policy->limits.collect_timeout);
     if (stays) return;
     collateral.configure(policy->verifier);
     session.replace_verifier(std::move(verifier), policy->verifier.max_age);

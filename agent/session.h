@@ -62,6 +62,8 @@ class Session final {
     void endorsements_came();
     /// Some secret asks for evidence no older than this: it is renewed in time for that.
     void set_freshness(std::optional<Millis> fresh);
+    /// For what is asked of the platform from now on.
+    void set_collect_timeout(Millis timeout) noexcept { collect_timeout_ = timeout; }
     /// The same by other rules from now on: after a reload. The result so far was appraised by the
     /// old policy, so it ends.
     void replace_verifier(std::shared_ptr<VerifierKind> verifier, Millis max_age);
