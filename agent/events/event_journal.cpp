@@ -13,15 +13,15 @@
 namespace attestd {
 namespace {
 
-constexpr std::size_t kMaxJournalLen = kMaxRuntimeEvents * 2048;
 constexpr std::int64_t kJournalVersion = 1;
 constexpr unsigned kJournalMode = 0600;
-constexpr JsonLimits kLineLimits{4096, 2};
+constexpr JsonLimits kLineLimits{4096, 2};  // content is up to 2048 bytes when all is escaped
+constexpr std::size_t kMaxJournalLen = (kMaxRuntimeEvents + 1) * kLineLimits.max_len;
 
 tl::unexpected<Error> journal_damaged(const std::filesystem::path& path, std::string_view why) {
     return fail(Errc::event_lost,
                 fmt::format("{}: {}: what RTMR3 was extended with in this boot is not known any "
-                            "more, until the next boot",
+                            "more; remove the file with the next boot",
                             path.string(), why));
 }
 
@@ -70,6 +70,8 @@ Result<EventJournal> EventJournal::open(std::filesystem::path path, std::string 
     EventJournal out(std::move(path), std::move(boot_id));
     const auto bytes = read_file(out.path_, kMaxJournalLen);
     if (!bytes && bytes.error().code == Errc::not_found) return out;
+    if (!bytes && bytes.error().code == Errc::too_large)
+        return journal_damaged(out.path_, bytes.error().detail);
     if (!bytes) return tl::make_unexpected(bytes.error());
     ATTESTD_CHECK(out.read(*bytes));
     if (out.head_len_ == 0) return out;

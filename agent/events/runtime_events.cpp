@@ -9,6 +9,7 @@ namespace attestd {
 namespace {
 
 constexpr std::string_view kWorkloadDomain = "workload/";
+constexpr std::size_t kOwnEvents = 64;  // places that no workload's events take
 
 }  // namespace
 
@@ -74,9 +75,11 @@ Result<void> RuntimeEvents::record_config(const Sha256& config_digest) {
 Result<RuntimeEvent> RuntimeEvents::record(RuntimeEvent event) {
     ATTESTD_CHECK(check_runtime_event(event));
     ATTESTD_CHECK(open());
-    if (journal_->events().size() >= kMaxRuntimeEvents) {
+    const std::size_t num = journal_->events().size();
+    const bool is_own = !event.domain.starts_with(kWorkloadDomain);
+    if (num >= kMaxRuntimeEvents - (is_own ? 0 : kOwnEvents)) {
         return fail(Errc::event_refused,
-                    fmt::format("the log holds {} events, as many as it may", kMaxRuntimeEvents));
+                    fmt::format("the log holds {} events, as many as it may", num));
     }
     ATTESTD_TRY(const RtmrValue now, read_rtmr(system_, kRuntimeRegister));
     // What somebody else extended the register with before, this log cannot explain; it says so.
