@@ -98,6 +98,7 @@ Outcome<int> verify_audit(const AuditOptions& options) {
         ATTESTD_CHECK(check_ends_as_named(file, totals));
     }
     ATTESTD_CHECK(verify_next(options.file, wanted ? &*wanted : nullptr, totals));
+    ATTESTD_CHECK(check_ends_as_named(options.file, totals));
     if (wanted && !totals.holds_wanted) {
         const Error missing{Errc::audit_failed, "no record has the SHA-256 " + options.holds +
                                                     ": records were cut off at the end"};
