@@ -291,6 +291,7 @@ Task<void> Credentials::stop() {
         tick.expires_after(std::chrono::milliseconds(20));
         co_await wait_for(tick);
     }
+    for (const auto& [id, request] : requests_) request->close();
 }
 
 }  // namespace attestd
