@@ -6,6 +6,7 @@
 
 #include "quote/amd/leaf_extension.h"
 #include "quote/base/encoding.h"
+#include "quote/base/lower_case.h"
 #include "quote/intel/pck_extension.h"
 #include "verifier/amd/issuers.h"
 #include "verifier/intel/enclave_identity.h"
@@ -17,12 +18,6 @@ namespace attestd {
 namespace {
 
 using Checked = Result<CheckedEndorsement>;
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) c = 'A' <= c && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return out;
-}
 
 // The product of "ARK-Milan", "SEV-Milan" or "SEV-VLEK-Milan"; `prefix` is what stands before it.
 std::optional<Product> product_after(std::string_view name, std::string_view prefix) {
@@ -176,7 +171,7 @@ class Checker final {
         ATTESTD_TRY(const EnclaveIdentity identity, parse_enclave_identity(document.text));
         std::string key = identity.id == "TD_QE" ? qe_identity_key(true)
                           : identity.id == "QE"  ? qe_identity_key(false)
-                                                 : "intel-enclave-" + lower(identity.id);
+                                                 : "intel-enclave-" + lower_case(identity.id);
         return check_dated(std::move(key), identity.validity, signer,
                            identity.evaluation_data_number, Errc::qe_identity_expired,
                            Errc::qe_identity_not_yet_valid);
@@ -328,14 +323,14 @@ std::string tcb_info_key(bool tdx, const ByteArray<6>& fmspc) {
 std::string qe_identity_key(bool tdx) { return tdx ? "intel-qe-tdx" : "intel-qe-sgx"; }
 
 std::string amd_issuers_key(Product product, bool vlek) {
-    return fmt::format("amd-{}issuers-{}", vlek ? "vlek-" : "", lower(product_name(product)));
+    return fmt::format("amd-{}issuers-{}", vlek ? "vlek-" : "", lower_case(product_name(product)));
 }
 
-std::string amd_crl_key(Product product) { return "amd-crl-" + lower(product_name(product)); }
+std::string amd_crl_key(Product product) { return "amd-crl-" + lower_case(product_name(product)); }
 
 std::string amd_leaf_key(Product product, ByteView hw_id, const TcbVersion& tcb) {
     return fmt::format("amd-{}-{}{}{}-{}{}-{}-{}-{}", hw_id.empty() ? "vlek" : "vcek",
-                       lower(product_name(product)), hw_id.empty() ? "" : "-", to_hex(hw_id),
+                       lower_case(product_name(product)), hw_id.empty() ? "" : "-", to_hex(hw_id),
                        tcb.fmc ? fmt::format("{}-", *tcb.fmc) : std::string(), tcb.bootloader,
                        tcb.tee, tcb.snp, tcb.microcode);
 }

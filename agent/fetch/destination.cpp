@@ -7,6 +7,7 @@
 
 #include "agent/fetch/http_destination.h"
 #include "agent/fetch/vsock_destination.h"
+#include "quote/base/lower_case.h"
 
 namespace attestd::fetch {
 namespace {
@@ -57,7 +58,7 @@ Result<Destination> judge(const FetchConfig& config, std::string_view method,
 
 Result<ServerAnswer> fetch_from_destination(const FetchConfig& config,
                                             const ProxyRequest& request) {
-    if (lower(request.url).starts_with("vsock:")) return fetch_over_vsock(config, request);
+    if (lower_case(request.url).starts_with("vsock:")) return fetch_over_vsock(config, request);
     ATTESTD_TRY(const Destination destination, judge(config, request.method, request.url));
     return fetch_over_http(config, destination, request);
 }

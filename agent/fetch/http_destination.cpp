@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "agent/fetch/curl_error.h"
+#include "quote/base/lower_case.h"
 #include "quote/base/ossl.h"
 
 namespace attestd::fetch {
@@ -79,7 +80,7 @@ bool append(List& list, const std::string& line) {
 
 bool has(const Fields& fields, std::string_view name) {
     return std::any_of(fields.begin(), fields.end(),
-                       [&](const auto& f) { return lower(f.first) == name; });
+                       [&](const auto& f) { return lower_case(f.first) == name; });
 }
 
 // The client's headers as they stand; what libcurl would add by itself is taken away.
@@ -187,7 +188,7 @@ Fields fields_of(CURL* handle) {
 
 std::string_view field_of(const Fields& fields, std::string_view name) {
     const auto it = std::find_if(fields.begin(), fields.end(),
-                                 [&](const auto& f) { return lower(f.first) == name; });
+                                 [&](const auto& f) { return lower_case(f.first) == name; });
     return it == fields.end() ? std::string_view() : std::string_view(it->second);
 }
 
@@ -199,7 +200,7 @@ bool is_redirect(unsigned status) noexcept {
 bool has_two_lengths(const Fields& fields) {
     std::string_view first;
     for (const auto& [name, value] : fields) {
-        if (lower(name) != "content-length") continue;
+        if (lower_case(name) != "content-length") continue;
         if (!first.empty() && first != value) return true;
         first = value;
     }
@@ -224,7 +225,7 @@ Result<void> check(const ServerAnswer& answer, const std::string& place) {
                         "not followed; name the final URL",
                         place, answer.status, printable(field_of(answer.fields, "location"))));
     const auto encoding = field_of(answer.fields, "content-encoding");
-    if (!encoding.empty() && lower(encoding) != "identity")
+    if (!encoding.empty() && lower_case(encoding) != "identity")
         return fail(Errc::fetch_protocol,
                     fmt::format("{}: reading the body: it is encoded as {}, which was not asked "
                                 "for",

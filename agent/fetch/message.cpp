@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "quote/base/lower_case.h"
+
 namespace attestd::fetch {
 namespace {
 
@@ -26,7 +28,7 @@ std::vector<std::string> names_in(std::string_view list) {
         std::string_view name = list.substr(0, end);
         while (name.starts_with(' ') || name.starts_with('\t')) name.remove_prefix(1);
         while (name.ends_with(' ') || name.ends_with('\t')) name.remove_suffix(1);
-        if (!name.empty()) names.push_back(lower(name));
+        if (!name.empty()) names.push_back(lower_case(name));
         list.remove_prefix(std::min(end + 1, list.size()));
     }
     return names;
@@ -39,24 +41,16 @@ bool has(const List& list, std::string_view name) noexcept {
 
 }  // namespace
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return out;
-}
-
 Fields end_to_end(const Fields& fields) {
     std::vector<std::string> nominated;
     for (const auto& [name, value] : fields) {
-        if (lower(name) != "connection") continue;
+        if (lower_case(name) != "connection") continue;
         const auto names = names_in(value);
         nominated.insert(nominated.end(), names.begin(), names.end());
     }
     Fields out;
     for (const auto& [name, value] : fields) {
-        const std::string key = lower(name);
+        const std::string key = lower_case(name);
         if (has(kHopByHop, key) || has(nominated, key) || key.starts_with(kReservedPrefix))
             continue;
         out.emplace_back(name, value);

@@ -34,8 +34,6 @@ struct ServerAnswer {
     Bytes body;
 };
 
-[[nodiscard]] std::string lower(std::string_view text);
-
 /// Without the fields that belong to one connection, those that "Connection" names, those that say
 /// how long the message is, and those reserved.
 [[nodiscard]] Fields end_to_end(const Fields& fields);

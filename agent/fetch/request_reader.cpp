@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "agent/fetch/socket_io.h"
+#include "quote/base/lower_case.h"
 
 namespace attestd::fetch {
 namespace {
@@ -115,7 +116,7 @@ Result<ProxyRequest> read_request(const Fd& socket, Deadline deadline) {
     Fields fields;
     for (const auto& field : message) {
         std::string name = text(field.name_string());
-        const std::string key = lower(name);
+        const std::string key = lower_case(name);
         if (key.starts_with(kReservedPrefix)) {
             ATTESTD_CHECK(take_own(key, text(field.value()), request));
         } else if (!is_ours_to_write(key)) {

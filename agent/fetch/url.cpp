@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "agent/fetch/message.h"
+#include "quote/base/lower_case.h"
 #include "quote/base/ossl.h"
 
 namespace attestd::fetch {
@@ -75,7 +76,7 @@ bool read_parts(const UrlHandle& handle, const std::string& text, Url& url) {
     if (!handle ||
         curl_url_set(handle.get(), CURLUPART_URL, text.c_str(), kParseFlags) != CURLUE_OK)
         return false;
-    url.host = lower(part(handle, CURLUPART_HOST));
+    url.host = lower_case(part(handle, CURLUPART_HOST));
     if (curl_url_set(handle.get(), CURLUPART_HOST, url.host.c_str(), 0) != CURLUE_OK) return false;
     url.port = number(part(handle, CURLUPART_PORT, CURLU_DEFAULT_PORT));
     url.path = part(handle, CURLUPART_PATH);
@@ -90,7 +91,7 @@ Result<Url> parse_url(std::string_view text) {
     const std::size_t scheme_end = text.find("://");
     if (scheme_end == text.npos) return denied(text, "an absolute URL is expected");
     Url url;
-    url.scheme = lower(text.substr(0, scheme_end));
+    url.scheme = lower_case(text.substr(0, scheme_end));
     if (const auto fault = fault_of_scheme(url.scheme); !fault.empty()) return denied(text, fault);
     const std::string_view authority = authority_of(text, scheme_end);
     if (const auto fault = fault_of_authority(authority); !fault.empty())
@@ -99,7 +100,7 @@ Result<Url> parse_url(std::string_view text) {
     const UrlHandle handle(curl_url());
     if (!read_parts(handle, std::string(text), url)) return denied(text, "it is malformed");
     // libcurl decodes what is encoded and reads 0xa9fea9fe as an address: nobody needs that here.
-    if (lower(host_of(authority)) != url.host)
+    if (lower_case(host_of(authority)) != url.host)
         return denied(text, fmt::format("the host must be written as {}", url.host));
     if (url.scheme == "http" && (url.host != kMetadataHost || url.port != kHttpPort))
         return denied(text, "only https is allowed; plain http is for the metadata service alone");

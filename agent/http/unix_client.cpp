@@ -15,6 +15,7 @@
 #include <cerrno>
 
 #include "quote/base/fd.h"
+#include "quote/base/lower_case.h"
 #include "quote/base/unix_address.h"
 
 namespace attestd {
@@ -78,8 +79,6 @@ struct SecretBody {
 };
 
 using PlainBody = http::vector_body<std::uint8_t>;
-
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool is_header_text(std::string_view text) noexcept {
     return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
@@ -338,9 +337,8 @@ UnixResponseHead head_of(const Message& message) {
     UnixResponseHead head{message.result_int(), field(http::field::content_type),
                           field(http::field::etag), field(http::field::retry_after)};
     for (const auto& each : message) {
-        std::string name(each.name_string().data(), each.name_string().size());
-        std::transform(name.begin(), name.end(), name.begin(), lower);
-        head.fields.emplace_back(std::move(name),
+        const auto name = each.name_string();
+        head.fields.emplace_back(lower_case(std::string_view(name.data(), name.size())),
                                  std::string(each.value().data(), each.value().size()));
     }
     return head;

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "quote/base/json.h"
+#include "quote/base/lower_case.h"
 
 namespace attestd::fetch_wire {
 namespace {
@@ -21,14 +22,6 @@ constexpr JsonLimits kProblemLimits{.max_len = 65536, .max_depth = 4};
 constexpr std::array<std::string_view, 4> kMethods{"GET", "POST", "PUT", "LIST"};
 // attestd-fetch gives up a little earlier than we do, so that its reason arrives.
 constexpr milliseconds kMaxMargin{500};
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return out;
-}
 
 Result<milliseconds> time_for(Fetcher::Deadline deadline, const FetchRequest& request) {
     const auto left = std::chrono::floor<milliseconds>(deadline - std::chrono::steady_clock::now());
@@ -46,7 +39,7 @@ Result<void> check(const FetchRequest& request) {
                     fmt::format("fetch: a body of {} bytes is over the limit of {}",
                                 request.body.size(), kMaxRequestBody));
     for (const auto& [name, value] : request.headers) {
-        if (lower(name).starts_with(kReserved))
+        if (lower_case(name).starts_with(kReserved))
             return fail(Errc::fetch_denied, "fetch: headers that begin \"attestd-\" are reserved");
     }
     return {};
