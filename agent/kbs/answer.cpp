@@ -8,25 +8,19 @@
 
 #include "agent/log.h"
 #include "quote/base/json.h"
+#include "quote/base/lower_case.h"
 
 namespace attestd::kbs {
 namespace {
 
 constexpr JsonLimits kErrorLimits{.max_len = 65536, .max_depth = 8};
 constexpr std::size_t kMaxShown = 200;
+constexpr unsigned kUnauthorized = 401;
 constexpr std::size_t kMaxCookieLen = 256;
 constexpr std::int64_t kMaxRetryAfter = 3600;
 constexpr std::string_view kErrors = "/errors/";
 constexpr std::string_view kCookie = "kbs-session-id=";
 constexpr std::string_view kVersionMismatch = "KBS Client Protocol Version Mismatch";
-
-std::string lower_text(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return out;
-}
 
 std::string_view step_name(Step step) noexcept {
     constexpr std::array<std::string_view, 3> kNames{"auth", "attest", "read"};
@@ -52,7 +46,7 @@ std::optional<NamedError> named_error(ByteView body) {
 }
 
 bool speaks_of_session(std::string_view detail) {
-    const std::string text = lower_text(detail);
+    const std::string text = lower_case(detail);
     return text.find("session") != text.npos || text.find("cookie") != text.npos;
 }
 
@@ -61,12 +55,12 @@ Errc code_of_attestation_error(const NamedError& error) {
     return speaks_of_session(error.detail) ? Errc::kbs_unauthorized : Errc::kbs_refused;
 }
 
-Errc code_of(const NamedError& error, Step step) {
+Errc code_of(const NamedError& error, unsigned status, Step step) {
     struct Row {
         std::string_view name;
         Errc code;
     };
-    constexpr std::array<Row, 12> kRows{{{"TokenNotFound", Errc::kbs_unauthorized},
+    constexpr std::array<Row, 13> kRows{{{"TokenNotFound", Errc::kbs_unauthorized},
                                          {"TokenVerifierError", Errc::kbs_unauthorized},
                                          {"PolicyDeny", Errc::kbs_denied},
                                          {"PluginInternalError", Errc::kbs_missing},
@@ -77,15 +71,18 @@ Errc code_of(const NamedError& error, Step step) {
                                          {"SerdeError", Errc::kbs_missing},
                                          {"RvpsError", Errc::kbs_missing},
                                          {"PrometheusError", Errc::kbs_missing},
-                                         {"AdminAuthAccess", Errc::kbs_missing}}};
+                                         {"AdminAuthAccess", Errc::kbs_missing},
+                                         {"ParsePolicyError", Errc::kbs_missing}}};
     if (error.name == "AttestationError") return code_of_attestation_error(error);
     const auto row = std::find_if(kRows.begin(), kRows.end(),
                                   [&](const Row& r) { return r.name == error.name; });
-    // Names changed across releases: an unknown one says no more than that we may not.
-    if (row == kRows.end()) return Errc::kbs_unauthorized;
+    // Names changed across releases: an unknown one with status 401 says no more than that we may
+    // not; with another status, that the same question gets the same answer.
+    const Errc unknown = status == kUnauthorized ? Errc::kbs_unauthorized : Errc::kbs_missing;
+    const Errc code = row == kRows.end() ? unknown : row->code;
     // Before there is a session, the broker fails at our evidence and not at a secret.
-    if (row->code == Errc::kbs_missing && step != Step::read) return Errc::kbs_refused;
-    return row->code;
+    if (code == Errc::kbs_missing && step != Step::read) return Errc::kbs_refused;
+    return code;
 }
 
 std::string mended(Errc code, KbsProtocol ours) {
@@ -105,6 +102,10 @@ Remedy remedy_of(Errc code) noexcept {
         case Errc::fetch_timed_out:
         case Errc::fetch_truncated:
         case Errc::fetch_process:
+        case Errc::too_busy:  // this machine, asked for evidence
+        case Errc::timed_out:
+        case Errc::unavailable:
+        case Errc::memory_locked:
             return Remedy::later;
         default:
             return Remedy::none;
@@ -123,14 +124,14 @@ Error error_of(const FetchResponse& answer, Step step, KbsProtocol ours) {
         return {Errc::kbs_protocol, fmt::format("{}, and no error of a key broker's: \"{}\"", place,
                                                 escaped(as_text(answer.body), kMaxShown))};
     }
-    const Errc code = code_of(*named, step);
+    const Errc code = code_of(*named, answer.status, step);
     return {code, fmt::format("{}: {}: {}{}", place, escaped(named->name, 64),
                               escaped(named->detail, kMaxShown), mended(code, ours))};
 }
 
 Result<void> check_answer(const FetchResponse& answer, Step step, KbsProtocol ours) {
     if (answer.status != 200) return tl::make_unexpected(error_of(answer, step, ours));
-    const std::string type = lower_text(answer.header("content-type"));
+    const std::string type = lower_case(answer.header("content-type"));
     const std::string_view plain = std::string_view(type).substr(0, type.find(';'));
     if (type.empty() || plain == "application/json") return {};
     if (step == Step::read && plain == "text/xml") {

@@ -91,7 +91,7 @@ std::optional<BootTime> KbsClient::expires() const noexcept {
 }
 
 Result<Secret> KbsClient::read(const std::string& path) {
-    if (const Error* const held = backoff_.holds(clocks_.boot())) {
+    if (const Error* const held = holds(path)) {
         ++counters_.num_failed;
         return fail(held->code, held->detail + " (the broker is not asked again yet)");
     }
@@ -100,22 +100,37 @@ Result<Secret> KbsClient::read(const std::string& path) {
     return secret;
 }
 
+// Of the broker, or of what lies at `path` alone.
+const Error* KbsClient::holds(const std::string& path) const {
+    const BootTime now = clocks_.boot();
+    if (const Error* const held = backoff_.holds(now)) return held;
+    const auto of_one = backoff_of_one_.find(path);
+    return of_one == backoff_of_one_.end() ? nullptr : of_one->second.holds(now);
+}
+
 // The same again while the broker does not answer; then it is left alone for a while.
 Result<Secret> KbsClient::read_with_pauses(const std::string& path, Fetcher::Deadline deadline) {
     for (unsigned i = 1;; ++i) {
         retry_after_.reset();
         auto secret = read_once(path, deadline);
         const bool is_over = secret || remedy_of(secret.error().code) != Remedy::later;
+        // Without a result of its own this machine has not asked the broker anything.
+        const bool was_asked = secret || secret.error().code != Errc::not_affirming;
+        if (!was_asked) return secret;
         if (secret || (is_over && session_)) {
             backoff_.succeeded();
+            backoff_of_one_.erase(path);
             return secret;
         }
         const auto pause = std::chrono::duration_cast<milliseconds>(
             kLongestPause * (0.25 * i * (0.5 + 0.5 * jitter())));
         const bool no_time = steady_clock::now() + pause >= deadline;
         if (is_over || i == kMaxTries || no_time || retry_after_) {
-            backoff_.failed(secret.error(), is_over ? Backoff::kRefused : Backoff::kFailed,
-                            clocks_.boot(), jitter(), retry_after_);
+            // A broker that fails at one secret while the session stands may give others.
+            const bool is_about_one = session_ && secret.error().code == Errc::kbs_failed;
+            Backoff& backoff = is_about_one ? backoff_of_one_[path] : backoff_;
+            backoff.failed(secret.error(), is_over ? Backoff::kRefused : Backoff::kFailed,
+                           clocks_.boot(), jitter(), retry_after_);
             return secret;
         }
         clocks_.sleep(pause);
@@ -128,20 +143,25 @@ Result<Secret> KbsClient::read_once(const std::string& path, Fetcher::Deadline d
     if (!has_session()) session_.reset();
     if (!session_) ATTESTD_CHECK(begin_session(num_handshakes_left, deadline));
     auto secret = read_by(path, session_->by, deadline);
+    // Also when the session ended while the answer was under way: it may not be used any more.
     const auto is_lost = [&] {
-        return !secret && remedy_of(secret.error().code) == Remedy::new_session;
+        return secret ? !has_session() : remedy_of(secret.error().code) == Remedy::new_session;
     };
     // The broker's session may be over before the token is; a large token cannot be sent.
     const bool may_bear = session_->by == Authorization::cookie && num_handshakes_left == 2 &&
                           session_->token.text().size() <= kMaxBearerLen;
-    if (is_lost() && may_bear) secret = read_by(path, Authorization::bearer, deadline);
+    if (is_lost() && has_session() && may_bear)
+        secret = read_by(path, Authorization::bearer, deadline);
     if (!is_lost()) return secret;
     session_.reset();
-    if (num_handshakes_left == 0) return secret;
-    num_handshakes_left = 1;
-    ATTESTD_CHECK(begin_session(num_handshakes_left, deadline));
-    secret = read_by(path, Authorization::cookie, deadline);
-    if (is_lost()) session_.reset();
+    if (num_handshakes_left != 0) {
+        num_handshakes_left = 1;
+        ATTESTD_CHECK(begin_session(num_handshakes_left, deadline));
+        secret = read_by(path, Authorization::cookie, deadline);
+        if (!is_lost()) return secret;
+        session_.reset();
+    }
+    if (secret) return fail(Errc::token_expired, "the broker's token ends before its answer comes");
     return secret;
 }
 
@@ -186,11 +206,13 @@ Result<void> KbsClient::begin_session(unsigned& num_handshakes_left, Fetcher::De
 Result<KbsClient::Session> KbsClient::handshake(Fetcher::Deadline deadline) {
     ATTESTD_TRY(const TeeKind kind, attester_->kind());
     const auto spelling = config_.legacy_tee_names ? TeeSpelling::legacy : TeeSpelling::current;
+    const auto hashes = offered_hashes(kind.is_azure);
     ATTESTD_TRY(
         const FetchResponse greeted,
-        post("auth", auth_body(config_.protocol, tee_name_of(kind, spelling), config_.extra_params),
+        post("auth",
+             auth_body(config_.protocol, tee_name_of(kind, spelling), hashes, config_.extra_params),
              /*cookie=*/"", Step::auth, deadline));
-    ATTESTD_TRY(const Challenge challenge, parse_challenge(as_text(greeted.body)));
+    ATTESTD_TRY(const Challenge challenge, parse_challenge(as_text(greeted.body), hashes));
     ATTESTD_TRY(std::string cookie, session_cookie_of(greeted));
 
     ATTESTD_TRY(JosePrivateKey key, JosePrivateKey::generate(key_kind_of(config_.tee_key)));

@@ -5,11 +5,12 @@
 //
 // A session is a fresh key, the broker's cookie, and a token that was judged to be about that key.
 // Anything that fails before it is whole drops all of it; none of it is ever used in another
-// handshake. What a broker refuses for good is not asked again within one read, and not at once in
-// the next.
+// handshake. What a broker refuses for good is not asked again within one read; a machine that it
+// refuses does not come back at once with the next.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -88,6 +89,7 @@ class KbsClient final {
 
     KbsClient(KbsSourceConfig config, std::optional<TokenSigners> signers,
               std::shared_ptr<Fetcher> fetcher, std::shared_ptr<Attester> attester, Clocks clocks);
+    [[nodiscard]] const Error* holds(const std::string& path) const;
     [[nodiscard]] Result<Secret> read_with_pauses(const std::string& path,
                                                   Fetcher::Deadline deadline);
     [[nodiscard]] Result<Secret> read_once(const std::string& path, Fetcher::Deadline deadline);
@@ -113,6 +115,7 @@ class KbsClient final {
     Clocks clocks_;
     std::optional<Session> session_;
     Backoff backoff_;
+    std::map<std::string, Backoff> backoff_of_one_;    // by path: configuration names them all
     std::optional<std::chrono::seconds> retry_after_;  // of the last answer that failed
     std::string token_summary_;
     Counters counters_;

@@ -24,11 +24,12 @@ Result<std::string> text_member(JsonObject& in, std::string_view key) {
 
 }  // namespace
 
-std::string auth_body(KbsProtocol protocol, std::string_view tee, std::string_view extra_params) {
+std::string auth_body(KbsProtocol protocol, std::string_view tee,
+                      std::span<const std::string_view> hashes, std::string_view extra_params) {
     json extra = json::object();
     // Configuration's own text, parsed once already.
     if (!extra_params.empty()) extra = json::parse(extra_params);
-    extra["supported-hash-algorithms"] = kOfferedHashes;
+    extra["supported-hash-algorithms"] = hashes;
     json out = json::object();
     out["version"] = kbs_protocol_name(protocol);
     out["tee"] = tee;
@@ -36,7 +37,7 @@ std::string auth_body(KbsProtocol protocol, std::string_view tee, std::string_vi
     return out.dump();
 }
 
-Result<Challenge> parse_challenge(std::string_view text) {
+Result<Challenge> parse_challenge(std::string_view text, std::span<const std::string_view> hashes) {
     ATTESTD_TRY(const auto document,
                 of_broker(JsonDocument::parse(text, "the broker's challenge", kChallengeLimits)));
     ATTESTD_TRY(JsonObject in, of_broker(document.root().object()));
@@ -48,7 +49,7 @@ Result<Challenge> parse_challenge(std::string_view text) {
     }
     out.hash = HashName::sha384;
     if (const auto extra = in.optional("extra-params")) {
-        ATTESTD_TRY(out.hash, chosen_hash(*extra));
+        ATTESTD_TRY(out.hash, chosen_hash(*extra, hashes));
     }
     return out;
 }

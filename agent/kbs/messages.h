@@ -12,8 +12,9 @@
 
 namespace attestd::kbs {
 
-/// Body of POST auth. `extra_params` is an object's JSON, or empty.
+/// Body of POST auth. `hashes` are offered_hashes(); `extra_params` is an object's JSON, or empty.
 [[nodiscard]] std::string auth_body(KbsProtocol protocol, std::string_view tee,
+                                    std::span<const std::string_view> hashes,
                                     std::string_view extra_params);
 
 struct Challenge {
@@ -22,7 +23,8 @@ struct Challenge {
 };
 
 /// The answer to it; members that are not known are passed over. Errc::kbs_protocol.
-[[nodiscard]] Result<Challenge> parse_challenge(std::string_view text);
+[[nodiscard]] Result<Challenge> parse_challenge(std::string_view text,
+                                                std::span<const std::string_view> hashes);
 
 /// What POST attest says. There is no evidence of devices: "additional_evidence" is empty.
 struct Attestation {

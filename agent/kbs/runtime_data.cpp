@@ -1,9 +1,13 @@
 #include "agent/kbs/runtime_data.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "quote/base/digest.h"
+#include "quote/base/lower_case.h"
 
 namespace attestd::kbs {
 namespace {
@@ -12,16 +16,16 @@ namespace {
 // nothing but texts this is RFC 8785.
 std::string canonical(const nlohmann::json& value) { return value.dump(); }
 
-std::string lower_case(std::string text) {
-    for (char& c : text) {
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return text;
-}
+constexpr std::array<std::string_view, 3> kOfferedHashes{"sha384", "sha256", "sha512"};
 
 }  // namespace
 
-Result<HashName> chosen_hash(const JsonValue& extra_params) {
+std::span<const std::string_view> offered_hashes(bool is_azure) noexcept {
+    return std::span(kOfferedHashes).first(is_azure ? 1 : kOfferedHashes.size());
+}
+
+Result<HashName> chosen_hash(const JsonValue& extra_params,
+                             std::span<const std::string_view> offered) {
     if (!extra_params.is_object()) return HashName::sha384;
     ATTESTD_TRY(JsonObject in, extra_params.object());
     const auto chosen = in.optional("selected-hash-algorithm");
@@ -30,11 +34,14 @@ Result<HashName> chosen_hash(const JsonValue& extra_params) {
         return chosen->fail_here(Errc::kbs_protocol, "the broker's hash algorithm is no text");
     ATTESTD_TRY(const std::string text, chosen->text());
     const std::string name = lower_case(text);
+    if (std::find(offered.begin(), offered.end(), name) == offered.end()) {
+        return chosen->fail_here(
+            Errc::kbs_protocol,
+            fmt::format("the broker chose a hash algorithm that was not offered: {} were",
+                        fmt::join(offered, ", ")));
+    }
     if (name == "sha256") return HashName::sha256;
-    if (name == "sha384") return HashName::sha384;
-    if (name == "sha512") return HashName::sha512;
-    return chosen->fail_here(Errc::kbs_protocol,
-                             "the broker chose a hash algorithm that was not offered");
+    return name == "sha512" ? HashName::sha512 : HashName::sha384;
 }
 
 std::string device_text(const std::string& nonce, const nlohmann::json& public_jwk) {

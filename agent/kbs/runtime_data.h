@@ -3,6 +3,7 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,12 +19,14 @@ enum class HashName : std::uint8_t { sha256, sha384, sha512 };
 /// Of a nonce, in bytes of text. It is opaque and used as it came.
 inline constexpr std::size_t kMaxNonceLen = 16384;
 
-/// What the client offers, in this order.
-inline constexpr std::string_view kOfferedHashes[] = {"sha384", "sha256", "sha512"};
+/// What the client offers, in this order. A paravisor's vTPM quotes the unpadded digest (section
+/// 5.4), and attestd has it quote 48 bytes: there it is sha384 alone.
+[[nodiscard]] std::span<const std::string_view> offered_hashes(bool is_azure) noexcept;
 
 /// The hash that the challenge's "extra-params" choose: sha384 where they choose none. Errc::
-/// kbs_protocol for one that was not offered, or that is no text.
-[[nodiscard]] Result<HashName> chosen_hash(const JsonValue& extra_params);
+/// kbs_protocol for one that was not `offered`, or that is no text.
+[[nodiscard]] Result<HashName> chosen_hash(const JsonValue& extra_params,
+                                           std::span<const std::string_view> offered);
 
 /// Canonical JSON of {"nonce", "tee-pubkey"}: all of protocol 0.2.0, and what devices sign in
 /// 0.4.0.

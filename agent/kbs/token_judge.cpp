@@ -4,6 +4,7 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "agent/log.h"
@@ -109,13 +110,13 @@ struct Standing {
 Result<Standing> standing_of(const JsonValue& submods) {
     ATTESTD_TRY(JsonObject all, as_claim(submods.object()));
     Standing out;
-    std::size_t worst = 0;
+    std::optional<std::size_t> worst;
     for (const auto& [name, value] : all.rest()) {
         ATTESTD_TRY(JsonObject submod, as_claim(value.object()));
         ATTESTD_TRY(const JsonValue status_value, as_claim(submod.required("ear.status")));
         ATTESTD_TRY(const std::string status, as_claim(status_value.text()));
         add_vector(out.vector, name, submod);
-        if (!out.worst.empty() && rank_of(status) <= worst) continue;
+        if (worst && rank_of(status) <= *worst) continue;
         worst = rank_of(status);
         out.worst = status;
         out.where = name;

@@ -54,8 +54,7 @@ TEST_CASE("key broker: an error is judged by its name, and what is done follows"
         {"PolicyEngineError", "", Step::read, Errc::kbs_missing, Remedy::none},
         {"RvpsError", "", Step::attest, Errc::kbs_refused, Remedy::none},
         {"SerdeError", "", Step::auth, Errc::kbs_refused, Remedy::none},
-        {"AttestationFailed", "an older name", Step::attest, Errc::kbs_unauthorized,
-         Remedy::new_session},
+        {"ParsePolicyError", "", Step::read, Errc::kbs_missing, Remedy::none},
     }));
     INFO(row.name << ": " << row.detail);
     for (const unsigned status : {401U, 403U, 404U}) {
@@ -65,6 +64,16 @@ TEST_CASE("key broker: an error is judged by its name, and what is done follows"
     }
     CHECK(code_for(500, named(row.name, row.detail), row.step) == Errc::kbs_failed);
     CHECK(code_for(429, named(row.name, row.detail), row.step) == Errc::kbs_throttled);
+}
+
+TEST_CASE("key broker: an unknown name means a new handshake with status 401 alone", "[kbs]") {
+    const std::string older = named("AttestationFailed", "an older name");
+    CHECK(code_for(401, older, Step::attest) == Errc::kbs_unauthorized);
+    CHECK(code_for(401, older, Step::read) == Errc::kbs_unauthorized);
+    for (const unsigned status : {400U, 403U, 404U}) {
+        CHECK(code_for(status, older, Step::attest) == Errc::kbs_refused);
+        CHECK(code_for(status, older, Step::read) == Errc::kbs_missing);
+    }
 }
 
 TEST_CASE("key broker: pages that are no error of a broker's are told with their first bytes",
@@ -89,8 +98,10 @@ TEST_CASE("key broker: pages that are no error of a broker's are told with their
 }
 
 TEST_CASE("key broker: a pause is made for what may pass, and for nothing else", "[kbs]") {
-    for (const Errc code : {Errc::kbs_failed, Errc::kbs_throttled, Errc::fetch_unreachable,
-                            Errc::fetch_timed_out, Errc::fetch_truncated, Errc::fetch_process})
+    for (const Errc code :
+         {Errc::kbs_failed, Errc::kbs_throttled, Errc::fetch_unreachable, Errc::fetch_timed_out,
+          Errc::fetch_truncated, Errc::fetch_process, Errc::too_busy, Errc::timed_out,
+          Errc::unavailable, Errc::memory_locked})
         CHECK(remedy_of(code) == Remedy::later);
     for (const Errc code :
          {Errc::fetch_tls, Errc::fetch_denied, Errc::fetch_redirected, Errc::fetch_too_large,

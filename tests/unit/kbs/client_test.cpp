@@ -35,9 +35,11 @@ class ScriptedBroker final : public Fetcher {
     std::string value = "secret";
     std::int64_t token_life = 300;
     std::function<std::int64_t()> now = [] { return kSeconds; };
+    std::function<void()> while_reading = [] {};
 
     Result<FetchResponse> fetch(const FetchRequest& request, Deadline) override {
         calls.push_back(name_of(request));
+        if (request.method == "GET") while_reading();
         if (!next.empty()) {
             auto answer = std::move(next.front());
             next.pop_front();
@@ -102,7 +104,10 @@ class ScriptedBroker final : public Fetcher {
 
 class ScriptedMachine final : public Attester {
  public:
-    Result<TeeKind> kind() override { return TeeKind{Tee::snp}; }
+    Result<TeeKind> kind() override {
+        if (!is_affirmed) return fail(Errc::not_affirming, "not yet");
+        return TeeKind{Tee::snp};
+    }
     Result<Evidence> collect(const ReportData& report_data, Fetcher::Deadline) override {
         static const forge::SigningKey key(KeyKind::p384);
         forge::SnpFields fields = forge::snp_fields(forge::Product::milan, 3);
@@ -111,6 +116,7 @@ class ScriptedMachine final : public Attester {
         return Evidence{Tee::snp, forge::forge_report(fields, key), {}, {}, "test"};
     }
     int num_collected = 0;
+    bool is_affirmed = true;
 };
 
 struct Setting {
@@ -306,6 +312,48 @@ TEST_CASE("key broker client: a broker that does not answer is asked three times
     REQUIRE_ERRC(Errc::kbs_failed, client.read(kPath));  // not asked
     CHECK(setting.broker->calls.size() == 8);
     setting.pass_time(std::chrono::seconds(2));
+    REQUIRE(is_value(client.read(kPath), "secret"));
+}
+
+TEST_CASE("key broker client: a broker that fails at one secret is asked for others", "[kbs]") {
+    const auto broken = [] { return ScriptedBroker::error(500, "of this one"); };
+    const Setting setting;
+    KbsClient client = setting.client();
+    REQUIRE(is_value(client.read(kPath), "secret"));
+    setting.broker->next = {broken(), broken(), broken()};
+    REQUIRE_ERRC(Errc::kbs_failed, client.read("resource/default/db/other"));
+    REQUIRE_ERRC(Errc::kbs_failed, client.read("resource/default/db/other"));  // not asked
+    CHECK(setting.broker->calls.size() == 6);
+    REQUIRE(is_value(client.read(kPath), "secret"));
+    REQUIRE_ERRC(Errc::kbs_failed, client.read("resource/default/db/other"));  // still not
+    CHECK(setting.broker->calls.size() == 7);
+    setting.pass_time(std::chrono::seconds(2));
+    REQUIRE(is_value(client.read("resource/default/db/other"), "secret"));
+}
+
+TEST_CASE("key broker client: what comes after the token's end is read again", "[kbs]") {
+    const Setting setting;
+    KbsClient client = setting.client();
+    setting.broker->token_life = 10;
+    int num_slow = 1;
+    setting.broker->while_reading = [&] {
+        if (num_slow-- > 0) setting.pass_time(std::chrono::seconds(11));
+    };
+    REQUIRE(is_value(client.read(kPath), "secret"));
+    CHECK(setting.broker->calls == Calls{"auth", "attest", "GET", "auth", "attest", "GET"});
+    client.forget();
+    num_slow = 10;
+    REQUIRE_ERRC(Errc::token_expired, client.read(kPath));
+    CHECK_FALSE(client.expires().has_value());
+}
+
+TEST_CASE("key broker client: a machine without a result of its own has not asked", "[kbs]") {
+    const Setting setting;
+    KbsClient client = setting.client();
+    setting.machine->is_affirmed = false;
+    for (int i = 0; i < 3; ++i) REQUIRE_ERRC(Errc::not_affirming, client.read(kPath));
+    CHECK(setting.broker->calls.empty());
+    setting.machine->is_affirmed = true;
     REQUIRE(is_value(client.read(kPath), "secret"));
 }
 

@@ -11,14 +11,17 @@ using nlohmann::json;
 
 TEST_CASE("key broker: what auth says, with the members that configuration adds", "[kbs]") {
     const json offered{"sha384", "sha256", "sha512"};
-    CHECK(json::parse(auth_body(KbsProtocol::v0_4_0, "tdx", "")) ==
+    CHECK(json::parse(auth_body(KbsProtocol::v0_4_0, "tdx", offered_hashes(false), "")) ==
           json{{"version", "0.4.0"},
                {"tee", "tdx"},
                {"extra-params", {{"supported-hash-algorithms", offered}}}});
-    CHECK(json::parse(auth_body(KbsProtocol::v0_2_0, "snp", R"({"id":"ours"})")) ==
+    CHECK(json::parse(
+              auth_body(KbsProtocol::v0_2_0, "snp", offered_hashes(false), R"({"id":"ours"})")) ==
           json{{"version", "0.2.0"},
                {"tee", "snp"},
                {"extra-params", {{"supported-hash-algorithms", offered}, {"id", "ours"}}}});
+    CHECK(json::parse(auth_body(KbsProtocol::v0_4_0, "az-tdx-vtpm", offered_hashes(true), ""))
+              .at("extra-params") == json{{"supported-hash-algorithms", json::array({"sha384"})}});
 }
 
 TEST_CASE("key broker: what attest says in each version of the protocol", "[kbs]") {
@@ -38,18 +41,21 @@ TEST_CASE("key broker: what attest says in each version of the protocol", "[kbs]
 }
 
 TEST_CASE("key broker: a challenge is taken as it came, or refused", "[kbs]") {
-    const auto good = parse_challenge(R"({"nonce":"a\"b","extra-params":"","new":1})");
+    const auto parse = [](std::string_view text) {
+        return parse_challenge(text, offered_hashes(false));
+    };
+    const auto good = parse(R"({"nonce":"a\"b","extra-params":"","new":1})");
     REQUIRE_OK(good);
     CHECK(good->nonce == "a\"b");
     CHECK(good->hash == HashName::sha384);
-    CHECK(parse_challenge(json{{"nonce", std::string(kMaxNonceLen, 'x')}}.dump()).has_value());
+    CHECK(parse(json{{"nonce", std::string(kMaxNonceLen, 'x')}}.dump()).has_value());
     const auto bad =
         GENERATE(as<std::string>(), "", "[]", "{", R"({"extra-params":""})", R"({"nonce":1})",
                  R"({"nonce":""})", R"({"nonce":"a","nonce":"b"})", R"({"nonce":"\ud800"})");
     INFO(bad);
-    REQUIRE_ERRC(Errc::kbs_protocol, parse_challenge(bad));
+    REQUIRE_ERRC(Errc::kbs_protocol, parse(bad));
     REQUIRE_ERRC(Errc::kbs_protocol,
-                 parse_challenge(json{{"nonce", std::string(kMaxNonceLen + 1, 'x')}}.dump()));
+                 parse(json{{"nonce", std::string(kMaxNonceLen + 1, 'x')}}.dump()));
 }
 
 TEST_CASE("key broker: a token is taken out of its answer, or the answer is refused", "[kbs]") {

@@ -17,11 +17,11 @@ HashName hash_named(const std::string& name) {
                               : HashName::sha512;
 }
 
-Result<HashName> chosen(const json& extra_params) {
+Result<HashName> chosen(const json& extra_params, bool is_azure = false) {
     const auto document =
         JsonDocument::parse(json{{"extra-params", extra_params}}.dump(), "challenge").value();
     JsonObject in = document.root().object().value();
-    return chosen_hash(in.required("extra-params").value());
+    return chosen_hash(in.required("extra-params").value(), offered_hashes(is_azure));
 }
 
 }  // namespace
@@ -73,6 +73,13 @@ TEST_CASE("key broker: the hash is the one that was offered and chosen, else SHA
     for (const json& bad : {json("sm3"), json("md5"), json(""), json(384), json(nullptr)}) {
         INFO(bad.dump());
         REQUIRE_ERRC(Errc::kbs_protocol, chosen({{"selected-hash-algorithm", bad}}));
+    }
+    CHECK(chosen("", /*is_azure=*/true).value() == HashName::sha384);
+    CHECK(chosen({{"selected-hash-algorithm", "sha384"}}, true).value() == HashName::sha384);
+    for (const char* const other : {"sha256", "sha512"}) {
+        const auto refused = chosen({{"selected-hash-algorithm", other}}, /*is_azure=*/true);
+        REQUIRE_ERRC(Errc::kbs_protocol, refused);
+        CHECK_THAT(refused.error().detail, test::ContainsSubstring("not offered: sha384 were"));
     }
 }
 

@@ -108,6 +108,19 @@ TEST_CASE("token: each claim that is wrong or missing has its error", "[kbs]") {
         {"a device contraindicated",
          [](json& c) { c["submods"]["gpu0"] = submod_of("contraindicated"); },
          Errc::token_not_affirming},
+        {"an empty status does not hide the next",
+         [](json& c) {
+             c["submods"]["cpu0"]["ear.status"] = "";
+             c["submods"]["gpu0"] = submod_of("affirming");
+         },
+         Errc::token_not_affirming},
+        {"an empty status does not hide the one before",
+         [](json& c) {
+             c["submods"]["cpu0"]["ear.status"] = "contraindicated";
+             c["submods"]["gpu0"] = submod_of("");
+             c["submods"]["gpu1"] = submod_of("affirming");
+         },
+         Errc::token_not_affirming},
         {"a device without a status", [](json& c) { c["submods"]["gpu0"] = json::object(); },
          Errc::token_malformed},
     };
