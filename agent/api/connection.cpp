@@ -372,7 +372,7 @@ void Connection::send_release(const Result<void>& recorded) {
     deadline_ = Clock::now() + agent_.policy->limits.idle_timeout;
     head_ = ready_->head;
     fmt::format_to(std::back_inserter(head_), "Attestd-Keep-For: {}\r\n\r\n",
-                   keep_for(ready_->grant, ready_->source_ends, BootClock::now()).count());
+                   keep_for(ready_->grant, value_ends_, BootClock::now()).count());
     const auto sent = wire_.send(as_bytes(head_), *value, 0);
     if (!sent) return close();
     if (*sent == head_.size() + value->size()) return after_answer();

@@ -100,8 +100,11 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     void set_ready(ReadyRelease ready) {
         ready_ = std::make_unique<const ReadyRelease>(std::move(ready));
     }
-    /// For a release in hand: the value that goes out.
-    void set_value(std::shared_ptr<const Secret> value) noexcept { value_ = std::move(value); }
+    /// For a release in hand: the value that goes out, and when its source's word for it ends.
+    void set_value(std::shared_ptr<const Secret> value, std::optional<BootTime> ends) noexcept {
+        value_ = std::move(value);
+        value_ends_ = ends;
+    }
     [[nodiscard]] std::chrono::microseconds latency() const noexcept;
     /// Sends the release in hand, or the error.
     void finish_release(const Result<void>& recorded);
@@ -174,6 +177,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     std::vector<std::string_view> workloads_;
     std::unique_ptr<const ReadyRelease> ready_;
     std::shared_ptr<const Secret> value_;
+    std::optional<BootTime> value_ends_;
 };
 
 /// The head of `response` with a body of `body_len` bytes.

@@ -12,10 +12,9 @@ namespace attestd {
 
 struct ReadyRelease {
     Grant grant;
-    std::uint64_t version;                ///< of the value that `head` announces
-    std::optional<BootTime> source_ends;  ///< SourcedSecret::expires
-    std::string head;     ///< of the answer that keeps the connection, but what ages and the end
-    std::string members;  ///< of the audit record: line_members()
+    std::uint64_t version;  ///< of the value that `head` announces
+    std::string head;       ///< of the answer that keeps the connection, but what ages and the end
+    std::string members;    ///< of the audit record: line_members()
 };
 
 }  // namespace attestd

@@ -140,7 +140,7 @@ AtOnce Routes::try_at_once(Connection& connection, const Request& request, Respo
         return refuse("request", request.path, within.error());
     if (const auto same = connection.recheck_facts(); !same)
         return refuse(kReleaseMethod, ready->grant.secret().name, same.error());
-    connection.set_value(secret->value);
+    connection.set_value(secret->value, secret->expires);
     return AtOnce::releasing;
 }
 
@@ -153,8 +153,7 @@ void Routes::keep_ready(Connection& connection, const Released& released) const 
     head.version = released.secret.version;
     std::string fixed = format_head(head, released.secret.value->size(), /*keep_alive=*/true);
     fixed.resize(fixed.size() - 2);  // its end, which comes behind the last header
-    connection.set_ready({released.grant, released.secret.version, released.secret.expires,
-                          std::move(fixed),
+    connection.set_ready({released.grant, released.secret.version, std::move(fixed),
                           release_members(agent_, connection.asker(), released.grant)});
 }
 
