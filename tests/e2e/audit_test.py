@@ -141,6 +141,16 @@ def test_cut_off_before_a_new_file():
         assert "cut off at its end" in refused(r)
 
 
+def test_one_file():
+    """a file that was set aside is held against its name also when it is the one that is looked at"""
+    with written() as r:
+        old = files(r)[-2]
+        assert r.attestctl("audit", "verify", old).returncode == 0
+        old.write_bytes(b"".join(old.read_bytes().splitlines(keepends=True)[:-1]))
+        done = r.attestctl("audit", "verify", old)
+        assert done.returncode == 1 and b"cut off at its end" in done.stderr, done
+
+
 def test_kept():
     """with `keep` the oldest files are dropped, and verify says what is not here"""
     with written({"max_size": 65536, "keep": 1}) as r:

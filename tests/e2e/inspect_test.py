@@ -42,9 +42,7 @@ def test_inspector_must_be_there():
     with IdentityRig(identity_rig.BUILD, {"app": {"match": [{"uid": 1, "exe_path": "/bin/app"}]}},
                      identity={"inspect_socket": "/run/attestd/no-such.sock"}) as r:
         r.start_machine()
-        r.write_config()
-        done = subprocess.run([r.program("attestd"), "--check", "--config", r.config_file], capture_output=True,
-                              text=True, timeout=30)
+        done = r.check()
         assert done.returncode == 1 and "inspect_socket" in done.stderr + done.stdout, done
 
 
@@ -87,11 +85,9 @@ def test_executable_alone_is_no_rule():
     need_root()
     with IdentityRig(identity_rig.BUILD, {"app": {"match": [{"exe_sha256": "0" * 64}]}},
                      identity={"inspect_socket": "/run/attestd/inspect.sock"}) as r:
-        r.write_config()
         (r.machine_dir).mkdir()
         (r.machine_dir / "root.der").write_bytes(b"")
-        done = subprocess.run([r.program("attestd"), "--check", "--config", r.config_file], capture_output=True,
-                              text=True, timeout=30)
+        done = r.check()
         assert done.returncode == 1 and "an executable alone identifies nobody" in done.stderr + done.stdout, done
 
 

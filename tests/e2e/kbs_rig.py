@@ -1,7 +1,6 @@
 """A rig whose secrets are a key broker's: what the tests of both share."""
 import contextlib
 import pathlib
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -77,11 +76,6 @@ class KbsRig(rig.Rig):
 
     def status(self):
         return self.ask("app", "GET", "/v1/status").json
-
-    def check(self):
-        self.write_config()
-        return subprocess.run([self.program("attestd"), "--check", "--config", self.config_file], capture_output=True,
-                              text=True, timeout=20)
 
 
 @contextlib.contextmanager

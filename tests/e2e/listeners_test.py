@@ -33,9 +33,7 @@ def test_listener_for_everybody_is_refused():
     need_root()
     with IdentityRig(identity_rig.BUILD, {"app": {"match": [{"uid": ALICE}]}}, listener={"mode": "0666"}) as r:
         r.start_machine()
-        r.write_config()
-        done = subprocess.run([r.program("attestd"), "--check", "--config", r.config_file], capture_output=True,
-                              text=True, timeout=30)
+        done = r.check()
         assert done.returncode == 1 and "world_accessible" in done.stderr + done.stdout, done
 
 

@@ -332,6 +332,30 @@ def test_hand_over():
         assert new.accept(package, "--replace").stdout == b"other/token\tversion 2\n"
 
 
+class OneUnmarked(provision_rig.Machine):
+    """Of two secrets one is not marked for tests."""
+
+    def config(self):
+        config = super().config()
+        del config["secrets"]["other/token"]["test"]
+        return config
+
+
+def test_hand_over_of_test_grade():
+    """a machine whose results are of test grade hands over only what policy marks for tests"""
+    with started(OLD_IMAGE, hand_over=NEW_IMAGE, kind=OneUnmarked) as old, started(NEW_IMAGE) as new:
+        old.put("db/password", VALUE)
+        old.put("other/token", b"token")
+        package = old.folder / "handed-over.json"
+        for names in [], ["other/token"]:
+            said = refused(old.provision("hand-over", new.request(), *names, "-o", package), "provision.machine")
+            assert "other/token" in said and "test grade" in said, said
+            assert not package.exists()
+        assert old.provision("hand-over", new.request(), "db/password", "-o", package).returncode == DONE
+        assert new.accept(package).returncode == DONE
+        assert new.get("app", "db/password").body == VALUE
+
+
 def test_hand_over_refused():
     """nothing is handed over without configuration, to another image, or from a machine that is not trusted"""
     with started(OLD_IMAGE) as old, started(NEW_IMAGE) as new:
@@ -371,6 +395,9 @@ def test_bad_hand_over_policy():
         assert checked.returncode != DONE and b"next-image.json" in checked.stderr, checked.stderr
         answer = r.ask("admin", "POST", "/v1/admin/reload")
         assert answer.status != 200 and b"next-image.json" in answer.body, answer.body
+        r.policy_for = lambda measurement: {"snp": {}}
+        checked = r.check()
+        assert checked.returncode != DONE and "next-image.json" in checked.stderr, checked.stderr
 
 
 def test_independent_sender():

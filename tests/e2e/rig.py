@@ -135,6 +135,12 @@ class Rig:
                  "attestd-devsim": "tests/emulator/attestd-devsim"}[name]
         return self.build / found
 
+    def check(self):
+        """the outcome of attestd --check of the configuration as it is now"""
+        self.write_config()
+        return subprocess.run([self.program("attestd"), "--check", "--config", self.config_file], capture_output=True,
+                              text=True, timeout=30)
+
     def socket(self, name):
         return self.folder / f"{name}.sock"
 

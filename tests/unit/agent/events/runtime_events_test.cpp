@@ -23,7 +23,7 @@ struct Machine {
 
     std::filesystem::path path() const { return dir / "events.jsonl"; }
     RuntimeEvents start() { return RuntimeEvents(system, path(), boot_id); }
-    Bytes file() const { return read_file(path(), 1 << 20).value(); }
+    Bytes file() const { return read_file(path(), 1 << 25).value(); }
     void put_file(ByteView bytes) const {
         const Fd folder = open_file(path().parent_path(), O_RDONLY | O_DIRECTORY).value();
         REQUIRE_OK(replace_file(folder, path().filename().string(), bytes, 0600));
@@ -213,8 +213,7 @@ TEST_CASE("run-time events: a damaged or put-back log is event_lost, not begun a
     CHECK(machine.system.num_extended == 3);
 }
 
-TEST_CASE("run-time events: a machine without the register says so, and a full log refuses",
-          "[agent][events]") {
+TEST_CASE("run-time events: a machine without the register says so", "[agent][events]") {
     Machine machine;
     machine.system.is_there = false;
     auto events = machine.start();
@@ -226,16 +225,51 @@ TEST_CASE("run-time events: a machine without the register says so, and a full l
     machine.system.extend(Sha384{});  // by an initrd, say
     REQUIRE_OK(events.record_for_workload("db", "one", ""));
     CHECK_THAT(events.status().detail, ContainsSubstring("by somebody else before"));
+}
 
+TEST_CASE("run-time events: a log that workloads have filled still takes what attestd measures",
+          "[agent][events]") {
+    constexpr std::size_t kForWorkloads = kMaxRuntimeEvents - 64;
+    const std::string longest(1024, '\\');  // two bytes each in the file
+    Machine machine;
+    {
+        auto events = machine.start();
+        REQUIRE_OK(events.record_for_workload("db", "one", longest));
+    }
     std::string text(as_text(machine.file()));
     const std::string line = text.substr(text.find('\n') + 1);
-    for (std::size_t i = 1; i < kMaxRuntimeEvents; ++i) text += line;
+    for (std::size_t i = 1; i < kForWorkloads; ++i) text += line;
     machine.put_file(as_bytes(text));
     Sha384 value{};
-    value = sha384({ByteView(value), ByteView(Sha384{})});
-    const Sha384 digest = runtime_event_digest({"workload/db", "one", ""});
-    for (std::size_t i = 0; i < kMaxRuntimeEvents; ++i)
+    const Sha384 digest = runtime_event_digest({"workload/db", "one", longest});
+    for (std::size_t i = 0; i < kForWorkloads; ++i)
         value = sha384({ByteView(value), ByteView(digest)});
     machine.system.rtmr3 = value;
-    REQUIRE_ERRC(Errc::event_refused, machine.start().record_for_workload("db", "more", ""));
+    auto events = machine.start();
+    REQUIRE_ERRC(Errc::event_refused, events.record_for_workload("db", "more", ""));
+    Sha256 config{};
+    for (std::uint8_t i = 0; i < 64; ++i) {
+        config[0] = i;
+        REQUIRE_OK(events.record_config(config));
+    }
+    config[0] = 64;
+    REQUIRE_ERRC(Errc::event_refused, events.record_config(config));
+    CHECK(events.status().num_events == kMaxRuntimeEvents);
+    auto again = machine.start();
+    REQUIRE_OK(again.open());
+    CHECK(again.status().num_events == kMaxRuntimeEvents);
+
+    SECTION("the next boot begins anew") {
+        machine.boot_id = "boot-2";
+        machine.system.rtmr3 = Sha384{};
+        REQUIRE_OK(machine.start().record_for_workload("db", "one", ""));
+    }
+    SECTION("a file that is longer than any log is damaged, and says what mends it") {
+        std::string huge(as_text(machine.file()));
+        while (huge.size() <= (kMaxRuntimeEvents + 1) * 4096) huge += huge;
+        machine.put_file(as_bytes(huge));
+        const auto opened = machine.start().open();
+        REQUIRE_ERRC(Errc::event_lost, opened);
+        CHECK_THAT(opened.error().detail, ContainsSubstring("remove the file with the next boot"));
+    }
 }
