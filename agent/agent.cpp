@@ -3,6 +3,7 @@
 #include "agent/brokers.h"
 #include "agent/caller/inspection.h"
 #include "agent/caller/interpreters.h"
+#include "agent/confine/places.h"
 #include "agent/log.h"
 #include "agent/release/binding.h"
 #include "config/loader.h"
@@ -23,6 +24,16 @@ std::optional<Millis> freshness_asked(const Config& config) {
 }
 
 // Empty, or the first member that differs and only takes effect at a start.
+// A file that could be read at a start may not be in a process that confined itself.
+Error with_confinement(Error error) {
+    if (error.code == Errc::access_denied) {
+        error.detail +=
+            " (this process opens only the folders that its configuration named at the start: "
+            "others take a restart)";
+    }
+    return error;
+}
+
 std::string_view needs_restart(const Config& now, const Config& fresh) {
     if (!(now.platform == fresh.platform)) return "platform";
     if (now.stores != fresh.stores || now.brokers != fresh.brokers) return "sources";
@@ -88,6 +99,7 @@ Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network
       io_(io),
       files_strand_(std::move(network_strand)),
       config_file_(std::move(config_file)),
+      places_(places_of(config_file_, *policy)),
       reloaded_(io.get_executor()) {
     session.set_hooks({[this] { vault.notify(); }, [this] { vault.wipe(); },
                        [this](const auto& ids) { collateral.want(ids); }});
@@ -131,7 +143,7 @@ Task<Result<void>> Agent::reload() {
     if (fresh)
         done = co_await replace(*std::move(fresh));
     else
-        done = tl::make_unexpected(std::move(fresh).error());
+        done = tl::make_unexpected(with_confinement(std::move(fresh).error()));
     is_reloading_ = false;
     reloaded_.notify_all();
     AuditEvent event;
@@ -155,6 +167,12 @@ Task<Result<void>> Agent::reload() {
 Result<std::unique_ptr<VerifierKind>> Agent::accept(const Config& candidate) const {
     if (const auto member = needs_restart(*policy, candidate); !member.empty()) {
         return fail(Errc::bad_config, std::string(member) + " changed: that takes a restart");
+    }
+    const std::vector<Place> wanted = places_of(config_file_, candidate);
+    if (const Place* const outside = first_outside(wanted, places_)) {
+        return fail(Errc::bad_config, outside->path.string() +
+                                          ": the process confined itself to other folders at "
+                                          "its start: that takes a restart");
     }
     ATTESTD_CHECK(check_inspector(candidate));
     // The machine's launch field stays what it is: another configuration is refused here already.

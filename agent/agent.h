@@ -8,6 +8,7 @@
 #include "agent/api/limiter.h"
 #include "agent/audit/audit_log.h"
 #include "agent/collateral_refresher.h"
+#include "agent/confine/places.h"
 #include "agent/events/event_service.h"
 #include "agent/metrics.h"
 #include "agent/provisioning.h"
@@ -71,6 +72,7 @@ class Agent final {
     Io& io_;
     Strand files_strand_;
     std::filesystem::path config_file_;
+    std::vector<Place> places_;  // that the process confined itself to
     WaitList reloaded_;
     bool is_reloading_ = false;
 };

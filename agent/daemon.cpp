@@ -8,6 +8,7 @@
 #include "agent/api/server.h"
 #include "agent/brokers.h"
 #include "agent/caller/inspection.h"
+#include "agent/confine/confine.h"
 #include "agent/credential/credentials.h"
 #include "agent/events/guest_log.h"
 #include "agent/local_kind.h"
@@ -199,6 +200,7 @@ Result<void> check_config(const Config& config) {
 
 Result<void> run_daemon(const std::filesystem::path& config_file, Config config) {
     ATTESTD_CHECK(check_identity(config.identity));
+    ATTESTD_CHECK(confine(places_of(config_file, config)));
     ATTESTD_TRY(const auto hardware,
                 make_platform(config.platform, config.verifier.collateral.fetch_socket));
     RuntimeEvents events(host_system(), config.state_dir / "events.jsonl", running_boot_id());

@@ -24,6 +24,8 @@ using namespace attestd;
 constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
+constexpr int kSetMdwe = 65;  // PR_SET_MDWE and PR_MDWE_REFUSE_EXEC_GAIN of <linux/prctl.h>
+constexpr unsigned long kRefuseExecGain = 1;
 constexpr std::string_view kDefaultConfig = "/etc/attestd/attestd.json";
 constexpr std::string_view kUsage =
     "usage: attestd [--config FILE] [--require-binding NAME] [--check] [--verbose]\n"
@@ -72,6 +74,8 @@ bool close_the_process() {
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || ::setrlimit(RLIMIT_CORE, &none) != 0)
         return false;
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
+    // Memory that is or was writable never becomes code; kernels before 6.3 cannot say so.
+    ::prctl(kSetMdwe, kRefuseExecGain, 0, 0, 0);
     ::umask(0077);
     // A connection takes five descriptors; the usual soft limit of 1024 is made for select(2).
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {

@@ -33,7 +33,7 @@ struct PidfdInfoRequest {
     std::int32_t exit_code;
 };
 static_assert(sizeof(PidfdInfoRequest) == 64);
-constexpr unsigned long kPidfdGetInfo = _IOWR(0xff, 11, PidfdInfoRequest);
+static_assert(kPidfdGetInfo == _IOWR(0xff, 11, PidfdInfoRequest));
 constexpr std::uint64_t kInfoOfOwner = 2, kInfoOfCgroup = 4;
 
 constexpr long kPidfsMagic = 0x50494446;

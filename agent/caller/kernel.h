@@ -36,6 +36,9 @@ struct PeerCredentials {
 };
 
 /// What PIDFD_GET_INFO says of a process, as of the call.
+/// The ioctl() by which a pidfd tells whose it is (Linux 6.13): _IOWR(0xff, 11, 64 bytes).
+inline constexpr std::uint32_t kPidfdGetInfo = 0xc040ff0b;
+
 struct PidfdInfo {
     uid_t uid;  ///< effective
     gid_t gid;

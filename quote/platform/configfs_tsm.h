@@ -15,6 +15,8 @@
 
 namespace attestd {
 
+inline constexpr const char* kTsmReportDir = "/sys/kernel/config/tsm/report";
+
 class TsmEntry;
 struct TsmTrouble;
 

@@ -20,4 +20,6 @@ Cpuid host_cpuid() {
     };
 }
 
+std::string host_path(std::string_view path) { return std::string(path); }
+
 }  // namespace attestd

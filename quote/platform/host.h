@@ -5,6 +5,9 @@
 // another one in its place, which is the only way to another root.
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "quote/platform/cpuid.h"
 #include "quote/platform/system.h"
 
@@ -13,5 +16,7 @@ namespace attestd {
 /// Lives as long as the program.
 [[nodiscard]] System& host_system();
 [[nodiscard]] Cpuid host_cpuid();
+/// Where what the kernel shows at `path` lies for this process.
+[[nodiscard]] std::string host_path(std::string_view path);
 
 }  // namespace attestd

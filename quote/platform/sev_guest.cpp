@@ -29,10 +29,6 @@ struct SevGuest::Report {
 
 namespace {
 
-constexpr std::uint32_t kGetReport = 0xc0205300;  // only named in errors; the extended one is used
-constexpr std::uint32_t kGetDerivedKey = 0xc0205301;
-constexpr std::uint32_t kGetExtReport = 0xc0205302;
-
 // Offsets in the kernel's structures, all little-endian.
 constexpr std::size_t kBlockLen = 32, kAtRequest = 0x08, kAtResponse = 0x10, kAtFirmware = 0x18,
                       kAtVmm = 0x1c;
@@ -65,9 +61,9 @@ std::uint64_t address_of(std::span<const std::uint8_t> bytes) {
 }
 
 std::string_view command_name(std::uint32_t command) {
-    return command == kGetDerivedKey ? "SNP_GET_DERIVED_KEY"
-           : command == kGetReport   ? "SNP_GET_REPORT"
-                                     : "SNP_GET_EXT_REPORT";
+    return command == kSnpGetDerivedKey ? "SNP_GET_DERIVED_KEY"
+           : command == kSnpGetReport   ? "SNP_GET_REPORT"
+                                        : "SNP_GET_EXT_REPORT";
 }
 
 std::string step_name(std::uint32_t command) {
@@ -257,18 +253,18 @@ Result<SevGuest::Report> SevGuest::ask_report(const ReportData& report_data,
     if (certs_len != 0) put_le(request, kAtCerts, address_of(certs));
     put_le(request, kAtCertsLen, certs_len);
     Bytes response(kReportResponseLen);
-    ATTESTD_TRY(const Exit exit, call(kGetExtReport, request, response, deadline));
+    ATTESTD_TRY(const Exit exit, call(kSnpGetExtReport, request, response, deadline));
     Report out;
     if (exit.vmm == kVmmInvalidLen) {  // some kernels say so and still return success
         out.wants_len = get_le<std::uint32_t>(request, kAtCertsLen);
         return out;
     }
-    ATTESTD_CHECK(check_status(response, kGetExtReport));
+    ATTESTD_CHECK(check_status(response, kSnpGetExtReport));
     const auto len = get_le<std::uint32_t>(response, kAtReportLen);
     if (len != kSnpReportLen) {
         return fail(Errc::platform_failed,
                     fmt::format("{}: a report of {} bytes, {} are expected",
-                                step_name(kGetExtReport), len, kSnpReportLen));
+                                step_name(kSnpGetExtReport), len, kSnpReportLen));
     }
     out.report = to_bytes(ByteView(response).subspan(kAtReport, kSnpReportLen));
     if (!all_zero(certs)) out.table = std::move(certs);
@@ -288,12 +284,12 @@ Result<Evidence> SevGuest::collect(const ReportData& report_data, Deadline deadl
         return fail(Errc::platform_failed,
                     fmt::format("{}: the host asks for {} bytes for its certificates after it got "
                                 "what it asked for",
-                                step_name(kGetExtReport), *got.wants_len));
+                                step_name(kSnpGetExtReport), *got.wants_len));
     }
     Evidence out{Tee::snp, std::move(got.report), {}, {}, std::string(name())};
     if (!got.table.empty()) out.endorsements.push_back(std::move(got.table));
     if (const auto echo = check_echo(out, report_data); !echo)
-        return fail_in(step_name(kGetExtReport), echo.error());
+        return fail_in(step_name(kSnpGetExtReport), echo.error());
     return out;
 }
 
@@ -304,17 +300,17 @@ Result<Secret> SevGuest::derive_key(const DerivedKeyRequest& request, Deadline d
     put_le(block, 0x14, request.guest_svn);
     put_le(block, 0x18, request.tcb_version);
     Wiped<kKeyResponseLen> response;
-    ATTESTD_TRY(const Exit exit, call(kGetDerivedKey, block, response.bytes, deadline));
+    ATTESTD_TRY(const Exit exit, call(kSnpGetDerivedKey, block, response.bytes, deadline));
     if (exit.failed) {
         return fail(Errc::platform_failed,
-                    fmt::format("{}: host: {:#x}", step_name(kGetDerivedKey), exit.vmm));
+                    fmt::format("{}: host: {:#x}", step_name(kSnpGetDerivedKey), exit.vmm));
     }
-    ATTESTD_CHECK(check_status(response.bytes, kGetDerivedKey));
+    ATTESTD_CHECK(check_status(response.bytes, kSnpGetDerivedKey));
     const ByteView key = ByteView(response.bytes).subspan(kAtKey, kKeyLen);
     if (all_zero(key)) {
         return fail(Errc::platform_failed,
                     fmt::format("{}: the key is all zero: the firmware refused without saying so",
-                                step_name(kGetDerivedKey)));
+                                step_name(kSnpGetDerivedKey)));
     }
     return Secret::copy_of(key);
 }

@@ -15,6 +15,8 @@
 namespace attestd {
 
 inline constexpr const char* kSevGuestDevice = "/dev/sev-guest";
+inline constexpr std::uint32_t kSnpGetReport = 0xc0205300;  ///< only named in errors
+inline constexpr std::uint32_t kSnpGetDerivedKey = 0xc0205301, kSnpGetExtReport = 0xc0205302;
 
 struct SevGuestOptions {
     /// VMPL of reports, 0 to 3. Not given: the guest's own, as the kernel shows it, else 0.

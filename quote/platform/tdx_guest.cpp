@@ -15,8 +15,6 @@
 namespace attestd {
 namespace {
 
-constexpr std::uint32_t kGetReport0 = 0xc4405401;  // _IOWR('T', 1, 64 + 1024 bytes)
-constexpr const char* kMeasurements = "/sys/devices/virtual/misc/tdx_guest/measurements";
 constexpr unsigned kNumRtmrs = 4, kFirstOfOurs = 2;
 
 tl::unexpected<Error> fail_open_tdx_guest(int error) {
@@ -33,7 +31,7 @@ tl::unexpected<Error> fail_open_tdx_guest(int error) {
 }
 
 std::string rtmr_path(unsigned index) {
-    return fmt::format("{}/rtmr{}:sha384", kMeasurements, index);
+    return fmt::format("{}/rtmr{}:sha384", kTdxMeasurements, index);
 }
 
 tl::unexpected<Error> fail_rtmr(int error, std::string_view step, unsigned index) {
@@ -45,7 +43,7 @@ tl::unexpected<Error> fail_rtmr(int error, std::string_view step, unsigned index
     if (error == EACCES || error == EPERM || error == EROFS) {
         return fail(Errc::access_denied,
                     what + ": root writes it; the unit's ReadWritePaths= must name " +
-                        std::string(kMeasurements));
+                        std::string(kTdxMeasurements));
     }
     return fail(Errc::platform_failed, what);
 }
@@ -87,7 +85,7 @@ Result<Bytes> TdxGuest::tdreport(const ReportData& report_data) {
     ByteArray<sizeof(ReportData) + kTdReportLen> block{};
     std::copy(report_data.begin(), report_data.end(), block.begin());
     const std::string step = fmt::format("ioctl {} TDX_CMD_GET_REPORT0", kTdxGuestDevice);
-    if (const auto called = system_.ioctl(device->get(), kGetReport0, block); !called) {
+    if (const auto called = system_.ioctl(device->get(), kTdxGetReport0, block); !called) {
         const int error = called.error().value;
         const char* const mend =
             error == ENOTTY ? ": an out-of-tree driver is not supported; use Linux 6.7" : "";

@@ -15,6 +15,9 @@
 namespace attestd {
 
 inline constexpr const char* kTdxGuestDevice = "/dev/tdx_guest";
+inline constexpr std::uint32_t kTdxGetReport0 = 0xc4405401;  ///< _IOWR('T', 1, 64 + 1024 bytes)
+/// The registers' files (Linux 6.16).
+inline constexpr const char* kTdxMeasurements = "/sys/devices/virtual/misc/tdx_guest/measurements";
 
 /// Carries one message to the quote service and its answer back, without the lengths before them,
 /// by the deadline. Errc::fetch_* for what prevents it.

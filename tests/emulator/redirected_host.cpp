@@ -72,4 +72,6 @@ Cpuid host_cpuid() {
     return [](std::uint32_t) { return CpuidRegisters{}; };
 }
 
+std::string host_path(std::string_view path) { return sysroot().append(path); }
+
 }  // namespace attestd

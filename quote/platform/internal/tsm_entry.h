@@ -7,12 +7,11 @@
 
 #include <optional>
 
+#include "quote/platform/configfs_tsm.h"
 #include "quote/platform/platform.h"
 #include "quote/platform/system.h"
 
 namespace attestd {
-
-inline constexpr const char* kTsmReportDir = "/sys/kernel/config/tsm/report";
 
 class TsmEntry final {
  public:
