@@ -1,11 +1,11 @@
 #include "agent/agent.h"
 
-#include "agent/brokers.h"
 #include "agent/caller/inspection.h"
 #include "agent/caller/interpreters.h"
 #include "agent/confine/places.h"
 #include "agent/log.h"
 #include "agent/release/binding.h"
+#include "agent/sources/remote_sources.h"
 #include "config/loader.h"
 #include "quote/base/encoding.h"
 #include "quote/base/fd.h"
@@ -36,7 +36,10 @@ Error with_confinement(Error error) {
 
 std::string_view needs_restart(const Config& now, const Config& fresh) {
     if (!(now.platform == fresh.platform)) return "platform";
-    if (now.stores != fresh.stores || now.brokers != fresh.brokers) return "sources";
+    const bool same_sources = now.stores == fresh.stores && now.brokers == fresh.brokers &&
+                              now.hashi_vaults == fresh.hashi_vaults &&
+                              now.credentials == fresh.credentials;
+    if (!same_sources) return "sources";
     if (now.listeners != fresh.listeners) return "listeners";
     if (now.state_dir != fresh.state_dir) return "state_dir";
     if (!(now.audit == fresh.audit)) return "audit";
@@ -79,8 +82,9 @@ Result<std::unique_ptr<Agent>> Agent::make(Io& io, Strand platform_strand, Stran
         io, platform_strand, store_strand, network_strand, platform, events, std::move(config_file),
         std::make_shared<const Config>(std::move(config)), std::move(verifier),
         std::move(audit_log), std::move(desk));
-    ATTESTD_TRY(auto brokers, make_brokers(io, agent->session, *agent->policy));
-    agent->vault.set_brokers(std::move(brokers));
+    ATTESTD_TRY(auto remotes, make_remotes(io, agent->session, *agent->policy,
+                                           store_strand.get_inner_executor()));
+    agent->vault.set_remotes(std::move(remotes));
     return agent;
 }
 

@@ -93,6 +93,7 @@ Task<void> CollateralRefresher::run() {
         } else {
             ++status_.num_failed;
             status_.last_error = to_string(obtained.error());
+            status_.last_failure = wall_now();
             log_event(LogLevel::warn, "collateral.failed", {{"why", status_.last_error}});
         }
         if (stopped_) break;
@@ -105,6 +106,8 @@ void CollateralRefresher::settle(const std::vector<Obtained>& obtained) {
     std::string error;
     bool fetched = false;
     for (const Obtained& one : obtained) {
+        if (one.checked)
+            status_.ends.insert_or_assign(endorsement_words(one.id), one.checked->validity.until);
         if (one.from == ObtainedFrom::service) {
             fetched = true;
             ++status_.num_fetched;
@@ -118,6 +121,8 @@ void CollateralRefresher::settle(const std::vector<Obtained>& obtained) {
     }
     if (!error.empty() && error != status_.last_error)
         log_event(LogLevel::warn, "collateral.failed", {{"why", error}});
+    if (fetched) status_.last_success = wall_now();
+    if (!error.empty()) status_.last_failure = wall_now();
     status_.last_error = std::move(error);
     if (fetched) on_fetched_();
 }

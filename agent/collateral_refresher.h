@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ class CollateralRefresher final {
     struct Status {
         std::uint64_t num_fetched = 0, num_failed = 0;
         std::string last_error;  ///< of the last batch; empty when all of it came
+        std::optional<Time> last_success, last_failure;  ///< of batches that asked a service
+        /// When each endorsement ends that was obtained, as endorsement_words() calls it.
+        std::map<std::string, Time> ends;
     };
 
     CollateralRefresher(Io& io, Strand strand, const VerifierConfig& config);

@@ -6,7 +6,6 @@
 #include "agent/agent.h"
 #include "agent/api/routes.h"
 #include "agent/api/server.h"
-#include "agent/brokers.h"
 #include "agent/caller/inspection.h"
 #include "agent/confine/confine.h"
 #include "agent/credential/credentials.h"
@@ -16,6 +15,7 @@
 #include "agent/platform_choice.h"
 #include "agent/provisioning.h"
 #include "agent/service_manager.h"
+#include "agent/sources/remote_sources.h"
 #include "quote/base/encoding.h"
 #include "quote/platform/host.h"
 
@@ -25,7 +25,7 @@ namespace {
 using Signals = asio::basic_signal_set<Executor>;
 
 constexpr auto kStopPatience = std::chrono::seconds(5);  // for requests in hand, at the end
-// The platform; store and syncs; the network. Each key broker has one more.
+// The platform; store and syncs; the network. Each remote source has one more.
 constexpr std::size_t kNumThreads = 3;
 
 class Daemon final {
@@ -61,6 +61,7 @@ class Daemon final {
         spawn(io_, attest());
         spawn(io_, agent_.collateral.run());
         spawn(io_, keep_stores_open());
+        agent_.vault.start_upkeep(io_);
         if (manager_.watchdog_interval()) spawn(io_, feed_watchdog());
         manager_.notify_ready("listening");
         for (;;) {
@@ -135,6 +136,7 @@ class Daemon final {
         agent_.session.stop();
         agent_.collateral.stop();
         agent_.provisioning.stop();
+        agent_.vault.stop();
         agent_.vault.wipe();
         watchdog_.cancel();
         watch_stores_.cancel();
@@ -191,7 +193,7 @@ struct JoinedAtEnd {
 
 Result<void> check_config(const Config& config) {
     ATTESTD_CHECK(check_inspector(config));
-    ATTESTD_CHECK(check_brokers(config));
+    ATTESTD_CHECK(check_remotes(config));
     ATTESTD_CHECK(make_verifier(config.verifier));
     ATTESTD_CHECK(make_hand_over_verifier(config));
     ATTESTD_CHECK(read_endorsement_files(config.verifier.endorsements));
@@ -207,7 +209,7 @@ Result<void> run_daemon(const std::filesystem::path& config_file, Config config)
     GuestLogPlatform platform(*hardware, host_system(), events);
     const ServiceManager manager;
     // Coroutines that the loop still holds at its end hold strands of the pool: it goes last.
-    asio::thread_pool pool(kNumThreads + config.brokers.size());
+    asio::thread_pool pool(kNumThreads + config.num_remote_sources());
     // One thread runs all of it: Asio need not lock.
     Io io(BOOST_ASIO_CONCURRENCY_HINT_1);
     const Strand platform_strand(pool.get_executor());

@@ -68,6 +68,7 @@ class Renewal final {
     [[nodiscard]] BootTime next_event() const noexcept {
         return held_ ? std::min(next_, held_->expires) : next_;
     }
+    [[nodiscard]] BootTime next_attempt() const noexcept { return next_; }
     [[nodiscard]] bool is_due(BootTime now) const noexcept { return now >= next_; }
     [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
     [[nodiscard]] unsigned num_failures() const noexcept { return num_failures_; }

@@ -173,6 +173,7 @@ void Session::affirmed(const AttestationResult& result, BootTime asked, Affirmin
     const bool was_affirmed = status_.last == AttemptOutcome::affirmed;
     status_.last = AttemptOutcome::affirmed;
     status_.last_error.clear();
+    status_.last_success = wall_now();
     ++status_.num_affirmed;
     log_event(was_affirmed ? LogLevel::debug : LogLevel::info, "session.affirmed",
               {{"epoch", std::to_string(epoch())},
@@ -187,6 +188,7 @@ void Session::not_affirmed(AttemptOutcome outcome, std::string why, BootTime now
     const bool is_news = status_.last != outcome || status_.last_error != why;
     status_.last = outcome;
     status_.last_error = std::move(why);
+    status_.last_failure = wall_now();
     const std::uint64_t before = epoch();
     if (outcome == AttemptOutcome::refused) {
         ++status_.num_refused;

@@ -40,7 +40,8 @@ class Session final {
     };
     struct Status {
         AttemptOutcome last = AttemptOutcome::none;
-        std::string last_error;  ///< why the last attempt affirmed nothing
+        std::string last_error;                          ///< why the last attempt affirmed nothing
+        std::optional<Time> last_success, last_failure;  ///< when an attempt did, and did not
         std::uint64_t num_attempts = 0, num_affirmed = 0, num_refused = 0, num_unreachable = 0;
         std::optional<AttestationResult> last_result;  ///< of the last appraisal, whatever it said
     };
@@ -71,6 +72,10 @@ class Session final {
     [[nodiscard]] std::optional<Affirmation> current(BootTime now) const;
     [[nodiscard]] const Status& status() const noexcept { return status_; }
     [[nodiscard]] std::uint64_t epoch() const noexcept { return renewal_.epoch(); }
+    /// When the next attempt is due: not before now.
+    [[nodiscard]] BootTime next_attempt() const noexcept {
+        return std::max(renewal_.next_attempt(), BootClock::now());
+    }
     [[nodiscard]] std::string_view verifier_name() const noexcept { return verifier_->name(); }
     [[nodiscard]] std::string_view platform_name() const noexcept { return platform_.name(); }
 

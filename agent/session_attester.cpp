@@ -1,21 +1,12 @@
 #include "agent/session_attester.h"
 
-#include <future>
-#include <memory>
+#include "agent/awaited_answer.h"
 
 namespace attestd {
 namespace {
 
 constexpr auto kLoopPatience = std::chrono::seconds(10);  // for what the loop knows already
-
-template <class T>
-using Answer = std::shared_ptr<std::promise<Result<T>>>;
-
-template <class T>
-Result<T> wait_for_answer(std::future<Result<T>> answer, Fetcher::Deadline deadline) {
-    if (answer.wait_until(deadline) == std::future_status::ready) return answer.get();
-    return fail(Errc::timed_out, "the platform gave no evidence in time");
-}
+constexpr const char* kTooLate = "the platform gave no evidence in time";
 
 Result<kbs::TeeKind> kind_of_session(const Session& session) {
     const auto held = session.current(BootClock::now());
@@ -32,18 +23,18 @@ Task<void> answer_with_evidence(Session& session, std::string asker, ReportData 
 }  // namespace
 
 Result<kbs::TeeKind> SessionAttester::kind() {
-    const auto answer = std::make_shared<std::promise<Result<kbs::TeeKind>>>();
+    const auto answer = make_answer<kbs::TeeKind>();
     asio::post(io_, [answer, &session = session_] { answer->set_value(kind_of_session(session)); });
-    return wait_for_answer(answer->get_future(), std::chrono::steady_clock::now() + kLoopPatience);
+    return wait_for_answer(answer, std::chrono::steady_clock::now() + kLoopPatience, kTooLate);
 }
 
 Result<Evidence> SessionAttester::collect(const ReportData& report_data,
                                           Fetcher::Deadline deadline) {
-    const auto answer = std::make_shared<std::promise<Result<Evidence>>>();
+    const auto answer = make_answer<Evidence>();
     asio::post(io_, [answer, report_data, asker = asker_, &session = session_, &io = io_] {
         spawn(io, answer_with_evidence(session, asker, report_data, answer));
     });
-    return wait_for_answer(answer->get_future(), deadline);
+    return wait_for_answer(answer, deadline, kTooLate);
 }
 
 }  // namespace attestd

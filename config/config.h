@@ -79,6 +79,9 @@ enum class VerifierType : std::uint8_t {
     return type == VerifierType::local ? "local" : "external";
 }
 
+/// Whether results of this kind come with a token that others take as its word.
+[[nodiscard]] constexpr bool gives_identity_token(VerifierType /*type*/) noexcept { return false; }
+
 struct VerifierConfig {
     VerifierType type = VerifierType::local;
     std::filesystem::path socket;               ///< of an external one
@@ -147,6 +150,34 @@ struct KbsSourceConfig {
     std::filesystem::path fetch_socket = "/run/attestd/fetch.sock";
 
     friend bool operator==(const KbsSourceConfig&, const KbsSourceConfig&) = default;
+};
+
+/// Where the token comes from that attestd logs in with: what says to others that this machine was
+/// attested.
+enum class LoginToken : std::uint8_t {
+    verifier,  ///< the verifier's own, of the present result
+    source,    ///< of a key broker, which is a source
+    file,      ///< another service keeps one in a file
+};
+
+/// HashiCorp Vault or OpenBao (`spec/remote-verifiers.md` section 6.1).
+struct HashiVaultSourceConfig {
+    std::string url;                 ///< "https://vault.example.com:8200": no slash at the end
+    std::string name_space;          ///< "team/app"; empty: the root's
+    std::string auth_mount = "jwt";  ///< of the JWT auth method
+    std::string role;                ///< of that method
+    LoginToken login_token = LoginToken::verifier;
+    std::string token_source;                   ///< with LoginToken::source
+    std::filesystem::path token_file;           ///< with LoginToken::file
+    Millis timeout = std::chrono::seconds(30);  ///< one read, with all that it takes
+    std::filesystem::path fetch_socket = "/run/attestd/fetch.sock";
+
+    friend bool operator==(const HashiVaultSourceConfig&, const HashiVaultSourceConfig&) = default;
+};
+
+/// What systemd gives to attestd's own unit.
+struct CredentialSourceConfig {
+    friend bool operator==(const CredentialSourceConfig&, const CredentialSourceConfig&) = default;
 };
 
 /// Compares whole components of a unit's name; with `any_instance`, `name` is "web@" and the
@@ -320,7 +351,9 @@ struct Config {
     VerifierConfig verifier;
     std::map<std::string, StoreSourceConfig, std::less<>> stores;  ///< sources of type "store"
     std::map<std::string, KbsSourceConfig, std::less<>> brokers;   ///< sources of type "kbs"
-    std::vector<Workload> workloads;                               ///< sorted by id
+    std::map<std::string, HashiVaultSourceConfig, std::less<>> hashi_vaults;  ///< of type "vault"
+    std::map<std::string, CredentialSourceConfig, std::less<>> credentials;   ///< "credential"
+    std::vector<Workload> workloads;                                          ///< sorted by id
     std::map<std::string, SecretPolicy, std::less<>> secrets;
     /// What attestd itself gets to open the `remote` slot of the store of this name.
     std::map<std::string, SecretPolicy, std::less<>> slot_secrets;
@@ -338,8 +371,15 @@ struct Config {
     Sha384 digest_sha384{};  ///< over the same bytes
 
     [[nodiscard]] bool has_source(std::string_view name) const {
-        return stores.contains(name) || brokers.contains(name);
+        return stores.contains(name) || brokers.contains(name) || hashi_vaults.contains(name) ||
+               credentials.contains(name);
     }
+    /// Sources that are no sealed stores: each answers on a thread of its own.
+    [[nodiscard]] std::size_t num_remote_sources() const noexcept {
+        return brokers.size() + hashi_vaults.size() + credentials.size();
+    }
+    /// Of what a source gives. A store is worth no more than what opens it.
+    [[nodiscard]] Protection protection_of(std::string_view source) const;
     [[nodiscard]] bool is_test_setup() const noexcept { return verifier.is_test(); }
     /// Whether any rule can only be judged with attestd-inspect's help.
     [[nodiscard]] bool needs_inspection() const noexcept;

@@ -6,8 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "config/internal/load_context.h"
-#include "config/kbs_resource.h"
-#include "config/secret_name.h"
 
 namespace attestd {
 namespace {
@@ -107,18 +105,6 @@ Result<KbsSourceConfig> load_kbs_source(JsonObject& members, LoadContext& contex
                                          "protocol 0.2.0 carries no \"init_data\"");
     }
     return out;
-}
-
-Result<void> check_resource(const Config& config, const std::string& source,
-                            const std::string& resource) {
-    if (config.brokers.contains(source)) {
-        ATTESTD_CHECK(kbs_path_of(resource));
-        return {};
-    }
-    if (!config.stores.contains(source))
-        return fail(Errc::bad_reference, fmt::format("no source is called \"{}\"", source));
-    ATTESTD_CHECK(SecretName::parse(resource));
-    return {};
 }
 
 }  // namespace attestd

@@ -75,6 +75,17 @@ Bytes LoadContext::digested() const {
     return all;
 }
 
+tl::unexpected<Error> fail_type(const JsonValue& value, const std::string& type,
+                                std::span<const std::string_view> later, std::string_view known) {
+    if (std::find(later.begin(), later.end(), type) != later.end()) {
+        return value.fail_here(
+            Errc::bad_config,
+            fmt::format("\"{}\" is not supported by this build; it has {}", type, known));
+    }
+    return value.fail_here(Errc::bad_value,
+                           fmt::format("one of {} is expected, this is \"{}\"", known, type));
+}
+
 Result<bool> bool_or(JsonObject& object, std::string_view key, bool otherwise) {
     const auto value = object.optional(key);
     return value ? value->boolean() : Result<bool>(otherwise);

@@ -54,7 +54,15 @@ Result<SecretPolicy> load_secret(const std::string& name, const JsonValue& value
     if (in.optional("ttl")) {
         ATTESTD_TRY(out.ttl, duration_or(in, "ttl", kMinTtl, kMinTtl));
     }
-    ATTESTD_TRY(out.require, load_conditions(in.optional("require"), out.test));
+    const auto require = in.optional("require");
+    ATTESTD_TRY(out.require, load_conditions(require, out.test));
+    if (config.protection_of(out.source) < out.require.min_protection) {
+        return require->fail_here(
+            Errc::bad_config,
+            fmt::format("min_protection: what \"{}\" gives is protected by transport only: the "
+                        "secret could never be released",
+                        out.source));
+    }
     ATTESTD_CHECK(in.finish());
     return out;
 }

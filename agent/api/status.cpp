@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/api/source_status.h"
 #include "agent/clock.h"
 #include "quote/base/encoding.h"
 
@@ -54,38 +55,12 @@ ordered_json session_json(const Agent& agent) {
         out["evidence_sha256"] = to_hex(result.evidence_digest());
     }
     out["last_attempt"] = outcome_name(status.last);
+    if (status.last_success) out["last_success"] = to_rfc3339(*status.last_success);
+    if (status.last_failure) out["last_failure"] = to_rfc3339(*status.last_failure);
+    out["next_try"] = to_rfc3339(wall_time_of(agent.session.next_attempt()));
     if (!status.last_error.empty()) out["last_error"] = status.last_error;
     if (status.last_result) out["findings"] = findings_json(*status.last_result);
     return out;
-}
-
-ordered_json sources_json(const Agent& agent) {
-    ordered_json out = ordered_json::object();
-    for (const auto& [name, state] : agent.vault.states()) {
-        out[name] = {{"type", "store"}, {"open", state.is_open}};
-        if (!state.error.empty()) out[name]["error"] = state.error;
-    }
-    for (const auto& [name, state] : agent.vault.broker_states()) {
-        out[name] = {{"type", "kbs"},
-                     {"handshakes", state.counters.num_handshakes},
-                     {"attested", state.counters.num_attested},
-                     {"reads", state.counters.num_reads},
-                     {"failed", state.counters.num_failed}};
-        if (!state.token.empty()) out[name]["token"] = state.token;
-        if (!state.last_error.empty()) out[name]["last_error"] = state.last_error;
-    }
-    return out;
-}
-
-// What stands between a false guest and this secret (DESIGN section 1).
-std::string_view rests_on(const Agent& agent, const SecretPolicy& secret) {
-    if (agent.policy->brokers.contains(secret.source))
-        return "given by a key broker against evidence";
-    const auto store = agent.policy->stores.find(secret.source);
-    const bool measured = store != agent.policy->stores.end() && store->second.measured_image;
-    if (measured && agent.session.platform_name() == "azure_vtpm")
-        return "sealed to the vTPM and what it measured of the boot";
-    return measured ? "sealed to the launch measurement" : "sealed; opened by an operator";
 }
 
 ordered_json secrets_json(const Agent& agent, const Caller& caller) {
@@ -127,31 +102,6 @@ ordered_json warnings_json(const Agent& agent) {
     return out;
 }
 
-using BrokerStates = std::map<std::string, kbs::SourceStatus>;
-
-void put_broker_metrics(fmt::memory_buffer& text, const BrokerStates& states) {
-    if (states.empty()) return;
-    struct Row {
-        std::string_view name, help;
-        std::uint64_t kbs::Counters::*value;
-    };
-    constexpr Row kRows[] = {
-        {"handshakes", "Handshakes begun with a key broker.", &kbs::Counters::num_handshakes},
-        {"attested", "Handshakes that ended in a token.", &kbs::Counters::num_attested},
-        {"reads", "Secrets received.", &kbs::Counters::num_reads},
-        {"failures", "Reads that failed.", &kbs::Counters::num_failed}};
-    const auto out = std::back_inserter(text);
-    for (const Row& row : kRows) {
-        fmt::format_to(out,
-                       "# HELP attestd_kbs_{0}_total {1}\n# TYPE attestd_kbs_{0}_total counter\n",
-                       row.name, row.help);
-        for (const auto& [name, state] : states) {
-            fmt::format_to(out, "attestd_kbs_{}_total{{source=\"{}\"}} {}\n", row.name, name,
-                           state.counters.*row.value);
-        }
-    }
-}
-
 }  // namespace
 
 std::string status_json(const Agent& agent, const Caller& caller) {
@@ -168,6 +118,10 @@ std::string status_json(const Agent& agent, const Caller& caller) {
                                    agent.check_bound().has_value()}};
     const CollateralRefresher::Status& collateral = agent.collateral.status();
     out["collateral"] = {{"fetched", collateral.num_fetched}, {"failed", collateral.num_failed}};
+    if (collateral.last_success)
+        out["collateral"]["last_success"] = to_rfc3339(*collateral.last_success);
+    if (collateral.last_failure)
+        out["collateral"]["last_failure"] = to_rfc3339(*collateral.last_failure);
     if (!collateral.last_error.empty()) out["collateral"]["last_error"] = collateral.last_error;
     const EventsStatus& events = agent.events.status();
     out["events"] = {{"state", events_state_name(events.state)}, {"count", events.num_events}};
@@ -257,7 +211,8 @@ std::string metrics_text(const Agent& agent, const Server& server) {
     put("secrets_cached", "gauge", "Secrets held in memory.", agent.vault.num_cached());
     put("reloads_total", "counter", "Configurations taken over.", m.reloads);
     put("reloads_failed_total", "counter", "Configurations refused.", m.reloads_failed);
-    put_broker_metrics(text, agent.vault.broker_states());
+    put_source_metrics(text, agent);
+    put_expiry_metrics(text, agent);
     fmt::format_to(out,
                    "# HELP attestd_denials_total Requests denied, by code.\n# TYPE "
                    "attestd_denials_total counter\n");

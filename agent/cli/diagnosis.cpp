@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 
 #include "agent/platform/external.h"
+#include "agent/sources/system_credentials.h"
 #include "quote/base/time.h"
 #include "quote/platform/sev_guest.h"
 #include "quote/platform/tdx_guest.h"
@@ -57,6 +59,22 @@ Check clock(Time now) {
     return {"clock", CheckState::missing,
             to_rfc3339(now) + ": no certificate is valid at that time",
             "timedatectl set-ntp true, or date --set"};
+}
+
+// The door by which the host can set what systemd gives to services.
+Check system_credentials(System& system, bool is_confidential) {
+    const SystemCredentials found = look_for_system_credentials(system);
+    Check out{"system credentials", CheckState::ok, fmt::format("closed: {}", kNoImport)};
+    if (found.are_imported) {
+        out.state = is_confidential ? CheckState::warning : CheckState::note;
+        out.found = "open: the host can hand credentials to systemd";
+        out.mend = fmt::format("{} on the measured kernel command line", kNoImport);
+    }
+    if (!found.folders.empty()) {
+        out.state = CheckState::warning;
+        out.found += fmt::format("; some are there: {}", fmt::join(found.folders, ", "));
+    }
+    return out;
 }
 
 Check lockdown(System& system) {
@@ -226,6 +244,7 @@ Diagnosis diagnose(System& system, const Cpuid& cpuid, Time now, AzureVtpm azure
     out.checks.push_back(kernel(system));
     out.checks.push_back(clock(now));
     out.checks.push_back(lockdown(system));
+    out.checks.push_back(system_credentials(system, out.is_confidential()));
     if (out.detection.use == GuestInterface::azure_vtpm) {
         check_paravisor(system, azure_vtpm, out.checks);
         return out;

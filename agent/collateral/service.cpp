@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "agent/collateral/internal/percent.h"
@@ -85,12 +84,8 @@ std::string quoted(std::string_view text) {
 }
 
 std::chrono::seconds retry_after(const FetchResponse& response) {
-    constexpr std::chrono::seconds kUsual{30}, kLongest{3600};
-    const std::string_view text = response.header("retry-after");
-    unsigned seconds = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return kUsual;
-    return std::min(std::chrono::seconds(seconds), kLongest);
+    constexpr std::chrono::seconds kUsual{30};
+    return parse_retry_after(response.header("retry-after")).value_or(kUsual);
 }
 
 ServiceFailure throttled(const std::string& detail, std::chrono::seconds wait) {

@@ -119,19 +119,30 @@ Result<std::string> request_head(const UnixRequest& request) {
     if (!clean) {
         return fail(Errc::bad_value, "the request has a character that HTTP does not allow there");
     }
-    std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n",
-                                   request.method, request.target);
-    const auto add = [&](std::string_view name, std::string_view value) {
-        if (!value.empty()) head += fmt::format("{}: {}\r\n", name, value);
+    constexpr std::size_t kOwnFields = 256;
+    std::size_t len = kOwnFields + request.target.size() + request.content_type.size() +
+                      request.accept.size() + request.if_none_match.size();
+    for (const auto& [name, value] : request.fields) len += name.size() + value.size() + 4;
+    // In one piece: a field may be a token, of which no copy is left behind.
+    std::string head;
+    head.reserve(len);
+    const auto add_line = [&](std::string_view name, std::string_view value) {
+        head.append(name).append(": ").append(value).append("\r\n");
     };
+    const auto add = [&](std::string_view name, std::string_view value) {
+        if (!value.empty()) add_line(name, value);
+    };
+    head.append(request.method).append(" ").append(request.target).append(" HTTP/1.1\r\n");
+    add_line("Host", "localhost");
+    add_line("Connection", "close");
     add("Accept", request.accept);
     add("If-None-Match", request.if_none_match);
-    for (const auto& [name, value] : request.fields) head += fmt::format("{}: {}\r\n", name, value);
+    for (const auto& [name, value] : request.fields) add_line(name, value);
     if (!request.body.empty()) add("Content-Type", request.content_type);
-    if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
+    if (!request.body.empty() || request.method == "POST" || request.method == "PUT")
         add("Content-Length", std::to_string(request.body.size()));
-    }
-    return head + "\r\n";
+    head += "\r\n";
+    return head;
 }
 
 Result<std::chrono::microseconds> time_left(Deadline deadline, std::string_view what) {
@@ -321,9 +332,11 @@ class AnswerReader {
 template <class Parser>
 Result<void> exchange_with(Result<Connection> connection, const std::string& path,
                            const UnixRequest& request, Parser& parser) {
-    ATTESTD_TRY(const std::string head, request_head(request));
+    ATTESTD_TRY(std::string head, request_head(request));
     if (!connection) return tl::make_unexpected(std::move(connection).error());
-    ATTESTD_TRY(const bool head_sent, connection->send(as_bytes(head)));
+    const auto sent = connection->send(as_bytes(head));
+    wipe_text(head);  // a token may be in it
+    ATTESTD_TRY(const bool head_sent, sent);
     if (head_sent) ATTESTD_CHECK(connection->send(request.body));
     return AnswerReader<Parser>(*connection, parser, path).run();
 }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "agent/log.h"
 #include "quote/base/json.h"
@@ -17,7 +16,6 @@ constexpr JsonLimits kErrorLimits{.max_len = 65536, .max_depth = 8};
 constexpr std::size_t kMaxShown = 200;
 constexpr unsigned kUnauthorized = 401;
 constexpr std::size_t kMaxCookieLen = 256;
-constexpr std::int64_t kMaxRetryAfter = 3600;
 constexpr std::string_view kErrors = "/errors/";
 constexpr std::string_view kCookie = "kbs-session-id=";
 constexpr std::string_view kVersionMismatch = "KBS Client Protocol Version Mismatch";
@@ -142,15 +140,6 @@ Result<void> check_answer(const FetchResponse& answer, Step step, KbsProtocol ou
     return fail(Errc::kbs_protocol,
                 fmt::format("{}: the answer is of type \"{}\", not application/json",
                             step_name(step), escaped(plain, 64)));
-}
-
-std::optional<std::chrono::seconds> retry_after_of(const FetchResponse& answer) {
-    const std::string_view text = answer.header("retry-after");
-    std::int64_t seconds = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), seconds);
-    if (text.empty() || ec != std::errc() || end != text.data() + text.size() || seconds < 0)
-        return std::nullopt;
-    return std::chrono::seconds(std::min(seconds, kMaxRetryAfter));
 }
 
 Result<std::string> session_cookie_of(const FetchResponse& answer) {

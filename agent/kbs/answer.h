@@ -34,9 +34,6 @@ enum class Remedy : std::uint8_t {
 /// error that it is otherwise.
 [[nodiscard]] Result<void> check_answer(const FetchResponse& answer, Step step, KbsProtocol ours);
 
-/// "Retry-After" in seconds, an hour at most; empty when it is absent, a date, or nonsense.
-[[nodiscard]] std::optional<std::chrono::seconds> retry_after_of(const FetchResponse& answer);
-
 /// The value of the cookie "kbs-session-id", which alone is looked at. Errc::kbs_protocol when
 /// there is none, two that differ, or one that cannot stand in a header.
 [[nodiscard]] Result<std::string> session_cookie_of(const FetchResponse& answer);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "agent/log.h"
 #include "config/secret_name.h"
@@ -53,11 +52,6 @@ Result<Secret> decrypted(ByteView body, const JosePrivateKey& key) {
 
 }  // namespace
 
-Clocks Clocks::real() {
-    return {[] { return wall_now(); }, [] { return BootClock::now(); },
-            [](milliseconds time) { std::this_thread::sleep_for(time); }};
-}
-
 Result<KbsClient> KbsClient::make(KbsSourceConfig config, std::shared_ptr<Fetcher> fetcher,
                                   std::shared_ptr<Attester> attester, Clocks clocks) {
     ATTESTD_TRY(auto signers, signers_of(config));
@@ -90,10 +84,37 @@ std::optional<BootTime> KbsClient::expires() const noexcept {
     return session_->expires;
 }
 
+std::optional<BootTime> KbsClient::next_try() const {
+    if (backoff_.holds(clocks_.boot()) == nullptr) return std::nullopt;
+    return backoff_.until();
+}
+
+Result<void> KbsClient::check_backoff(const Error* held) {
+    if (held == nullptr) return {};
+    return fail(held->code, held->detail + " (the broker is not asked again yet)");
+}
+
+Result<IdentityToken> KbsClient::token(TokenAge age, Fetcher::Deadline deadline) {
+    ATTESTD_CHECK(check_backoff(backoff_.holds(clocks_.boot())));
+    if (!has_session() || age == TokenAge::fresh) {
+        session_.reset();
+        retry_after_.reset();
+        unsigned num_handshakes_left = 2;
+        if (auto begun = begin_session(num_handshakes_left, deadline); !begun) {
+            const bool is_over = remedy_of(begun.error().code) != Remedy::later;
+            backoff_.failed(begun.error(), is_over ? Backoff::kRefused : Backoff::kFailed,
+                            clocks_.boot(), jitter(), retry_after_);
+            return tl::make_unexpected(std::move(begun).error());
+        }
+    }
+    ATTESTD_TRY(Secret text, Secret::copy_of(as_bytes(session_->token.text())));
+    return IdentityToken{std::move(text), session_->expires};
+}
+
 Result<Secret> KbsClient::read(const std::string& path) {
-    if (const Error* const held = holds(path)) {
+    if (auto free = check_backoff(holds(path)); !free) {
         ++counters_.num_failed;
-        return fail(held->code, held->detail + " (the broker is not asked again yet)");
+        return tl::make_unexpected(std::move(free).error());
     }
     auto secret = read_with_pauses(path, steady_clock::now() + config_.timeout);
     ++(secret ? counters_.num_reads : counters_.num_failed);
@@ -262,7 +283,7 @@ Result<FetchResponse> KbsClient::post(std::string_view endpoint, std::string bod
 Result<FetchResponse> KbsClient::send(FetchRequest request, Step step, Fetcher::Deadline deadline) {
     ATTESTD_TRY(FetchResponse answer, fetcher_->fetch(request, deadline));
     if (auto good = check_answer(answer, step, config_.protocol); !good) {
-        retry_after_ = retry_after_of(answer);
+        retry_after_ = parse_retry_after(answer.header("retry-after"));
         return tl::make_unexpected(std::move(good).error());
     }
     return answer;

@@ -9,7 +9,6 @@
 // refuses does not come back at once with the next.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -17,13 +16,14 @@
 #include <random>
 #include <string>
 
-#include "agent/clock.h"
 #include "agent/kbs/answer.h"
-#include "agent/kbs/backoff.h"
 #include "agent/kbs/messages.h"
 #include "agent/kbs/tee_evidence.h"
 #include "agent/kbs/token_judge.h"
 #include "agent/network/fetcher.h"
+#include "agent/sources/backoff.h"
+#include "agent/sources/clocks.h"
+#include "agent/sources/identity_token.h"
 #include "config/config.h"
 #include "quote/jose/jwe.h"
 
@@ -38,15 +38,6 @@ class Attester {
     /// Errors of Platform::collect().
     [[nodiscard]] virtual Result<Evidence> collect(const ReportData& report_data,
                                                    Fetcher::Deadline deadline) = 0;
-};
-
-/// What time it is, and how to let some pass.
-struct Clocks {
-    std::function<Time()> wall;
-    std::function<BootTime()> boot;
-    std::function<void(std::chrono::milliseconds)> sleep;
-
-    [[nodiscard]] static Clocks real();
 };
 
 struct Counters {
@@ -68,11 +59,17 @@ class KbsClient final {
     /// Jwe, of the fetcher and of the attester.
     [[nodiscard]] Result<Secret> read(const std::string& path);
 
+    /// The token of the present session, or of a new one: where `age` asks for that, and when there
+    /// is none. Errors of the handshake.
+    [[nodiscard]] Result<IdentityToken> token(TokenAge age, Fetcher::Deadline deadline);
+
     /// Drops session and key.
     void forget() noexcept { session_.reset(); }
 
     /// Until when what was read may be used: the end of the token's life; empty without a session.
     [[nodiscard]] std::optional<BootTime> expires() const noexcept;
+    /// Until when the broker is left alone; empty when it may be asked.
+    [[nodiscard]] std::optional<BootTime> next_try() const;
     /// Status and vector of the last token that was judged good; empty before.
     [[nodiscard]] const std::string& token_summary() const noexcept { return token_summary_; }
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
@@ -106,6 +103,7 @@ class KbsClient final {
                                              std::string cookie, Step step,
                                              Fetcher::Deadline deadline);
     [[nodiscard]] bool has_session() const noexcept;
+    [[nodiscard]] static Result<void> check_backoff(const Error* held);
     [[nodiscard]] double jitter();
 
     KbsSourceConfig config_;

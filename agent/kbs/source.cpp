@@ -1,12 +1,7 @@
 #include "agent/kbs/source.h"
 
-#include <openssl/rand.h>
-
-#include <algorithm>
-
 #include "agent/log.h"
 #include "config/kbs_resource.h"
-#include "quote/base/digest.h"
 
 namespace attestd::kbs {
 
@@ -16,10 +11,9 @@ Result<std::shared_ptr<KbsSource>> KbsSource::make(KbsSourceConfig config,
                                                    Clocks clocks) {
     ATTESTD_TRY(KbsClient client, KbsClient::make(std::move(config), std::move(fetcher),
                                                   std::move(attester), clocks));
-    Sha256 salt{};
-    if (RAND_bytes(salt.data(), static_cast<int>(salt.size())) != 1)
-        return fail_crypto("RAND_bytes");
-    return std::shared_ptr<KbsSource>(new KbsSource(std::move(client), std::move(clocks), salt));
+    ATTESTD_TRY(ValueVersions versions, ValueVersions::make());
+    return std::shared_ptr<KbsSource>(
+        new KbsSource(std::move(client), std::move(clocks), std::move(versions)));
 }
 
 Result<SourcedSecret> KbsSource::get(const Grant& grant) {
@@ -34,29 +28,24 @@ Result<SourcedSecret> KbsSource::get_resource(const std::string& resource) {
         log_event(LogLevel::warn, "kbs.failed", {{"resource", resource}, {"why", error}});
     last_error_ = error;
     if (!secret) return tl::make_unexpected(std::move(secret).error());
-    const std::uint64_t version = version_of(resource, *secret);
+    const std::uint64_t version = versions_.of(resource, *secret, clocks_.wall());
     return SourcedSecret{std::make_shared<const Secret>(*std::move(secret)), version,
                          client_.expires()};
 }
 
-// Brokers count no versions. The clock's seconds come first, so that no start gives one out that an
-// earlier one gave to another value.
-std::uint64_t KbsSource::version_of(const std::string& resource, const Secret& secret) {
-    const Sha256 digest = secret.expose([&](ByteView bytes) {
-        return sha256({ByteView(salt_), bytes});
-    });
-    const auto now = static_cast<std::uint64_t>(
-        std::max<std::int64_t>(clocks_.wall().time_since_epoch().count(), 1));
-    const auto found = seen_.find(resource);
-    if (found == seen_.end())
-        return seen_.emplace(resource, Seen{digest, now}).first->second.version;
-    Seen& seen = found->second;
-    if (seen.digest != digest) seen = {digest, std::max(seen.version + 1, now)};
-    return seen.version;
-}
-
-SourceStatus KbsSource::status() const {
-    return {client_.counters(), client_.token_summary(), last_error_};
+RemoteStatus KbsSource::status() const {
+    const Counters& counters = client_.counters();
+    RemoteStatus out;
+    out.next_try = client_.next_try();
+    out.login_expires = client_.expires();
+    out.token = client_.token_summary();
+    out.counts = {
+        {"handshakes", "kbs_handshakes", "Handshakes begun with a key broker.",
+         counters.num_handshakes},
+        {"attested", "kbs_attested", "Handshakes that ended in a token.", counters.num_attested},
+        {"reads", "kbs_reads", "Secrets received.", counters.num_reads},
+        {"failed", "kbs_failures", "Reads that failed.", counters.num_failed}};
+    return out;
 }
 
 }  // namespace attestd::kbs

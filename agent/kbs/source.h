@@ -5,24 +5,16 @@
 // broker's place (its TLS key, attestd-fetch) and sees our public key can encrypt something else.
 #pragma once
 
-#include <array>
-#include <map>
 #include <memory>
 #include <string>
 
 #include "agent/kbs/client.h"
-#include "agent/source.h"
+#include "agent/sources/remote_source.h"
+#include "agent/sources/value_versions.h"
 
 namespace attestd::kbs {
 
-/// How a source stands, for status and metrics.
-struct SourceStatus {
-    Counters counters;
-    std::string token;       ///< "affirming (cpu0.hardware=2 ...)" of the last handshake
-    std::string last_error;  ///< of the last read; empty when it was good
-};
-
-class KbsSource final : public SecretSource {
+class KbsSource final : public RemoteSource {
  public:
     /// Errors of KbsClient::make().
     [[nodiscard]] static Result<std::shared_ptr<KbsSource>> make(KbsSourceConfig config,
@@ -35,23 +27,23 @@ class KbsSource final : public SecretSource {
     [[nodiscard]] Result<SourcedSecret> get(const Grant& grant) override;
     [[nodiscard]] Result<SourcedSecret> get_resource(const std::string& resource);
 
-    void forget() noexcept { client_.forget(); }
-    [[nodiscard]] SourceStatus status() const;
+    /// The broker's token about this machine, for logging in elsewhere.
+    [[nodiscard]] Result<IdentityToken> identity_token(TokenAge age, Fetcher::Deadline deadline) {
+        return client_.token(age, deadline);
+    }
+
+    [[nodiscard]] std::string_view type() const noexcept override { return "kbs"; }
+    [[nodiscard]] RemoteStatus status() const override;
+    void forget() noexcept override { client_.forget(); }
 
  private:
-    struct Seen {
-        Sha256 digest;  // salted, so that it tells nothing about the value
-        std::uint64_t version;
-    };
-    KbsSource(KbsClient client, Clocks clocks, Sha256 salt)
-        : client_(std::move(client)), clocks_(std::move(clocks)), salt_(salt) {}
-    [[nodiscard]] std::uint64_t version_of(const std::string& resource, const Secret& secret);
+    KbsSource(KbsClient client, Clocks clocks, ValueVersions versions)
+        : client_(std::move(client)), clocks_(std::move(clocks)), versions_(std::move(versions)) {}
 
     KbsClient client_;
     Clocks clocks_;
-    Sha256 salt_;
-    std::map<std::string, Seen, std::less<>> seen_;  // by resource: configuration names them all
-    std::string last_error_;
+    ValueVersions versions_;
+    std::string last_error_;  // logged once
 };
 
 }  // namespace attestd::kbs

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,7 @@
 
 #include "quote/base/bytes.h"
 #include "quote/base/result.h"
+#include "quote/base/secret.h"
 
 namespace attestd {
 
@@ -38,6 +40,24 @@ struct FetchResponse {
     }
 };
 
+/// An answer whose body is, or holds, a secret.
+struct SecretFetchResponse {
+    unsigned status = 0;
+    std::vector<std::pair<std::string, std::string>> headers{};  ///< as in FetchResponse
+    Secret body{};
+
+    [[nodiscard]] std::string_view header(std::string_view name) const noexcept {
+        for (const auto& [key, value] : headers) {
+            if (key == name) return value;
+        }
+        return {};
+    }
+};
+
+/// The header "Retry-After" in seconds, an hour at most; empty when it is absent, a date, or
+/// nonsense.
+[[nodiscard]] std::optional<std::chrono::seconds> parse_retry_after(std::string_view value);
+
 class Fetcher {
  public:
     using Deadline = std::chrono::steady_clock::time_point;
@@ -52,6 +72,11 @@ class Fetcher {
     /// itself is not there, dies or talks nonsense.
     [[nodiscard]] virtual Result<FetchResponse> fetch(const FetchRequest& request,
                                                       Deadline deadline) = 0;
+
+    /// The same, with the answer's body in memory for secrets, and what was written of the request
+    /// wiped after it was sent. Also Errc::memory_locked.
+    [[nodiscard]] virtual Result<SecretFetchResponse> fetch_secret(const FetchRequest& request,
+                                                                   Deadline deadline);
 };
 
 }  // namespace attestd

@@ -23,6 +23,8 @@ class SocketFetcher final : public Fetcher {
     /// Errc::memory_locked when there is no memory to receive in.
     [[nodiscard]] Result<FetchResponse> fetch(const FetchRequest& request,
                                               Deadline deadline) override;
+    [[nodiscard]] Result<SecretFetchResponse> fetch_secret(const FetchRequest& request,
+                                                           Deadline deadline) override;
 
  private:
     std::string path_;

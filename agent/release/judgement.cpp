@@ -170,7 +170,7 @@ Result<Permission> permit(const Config& policy, const std::vector<std::uint32_t>
 // A sealed store is opened on this machine and nowhere else: nothing lies in between. What a key
 // broker sends is encrypted to a key of this process, or it is not taken.
 Protection protection_of(const Config& policy, const SecretPolicy& secret) noexcept {
-    return policy.has_source(secret.source) ? Protection::end_to_end : Protection::transport;
+    return policy.protection_of(secret.source);
 }
 
 ClaimView claim_of(const AttestationResult& result, const ClaimInfo& claim) {

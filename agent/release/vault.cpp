@@ -1,5 +1,10 @@
 #include "agent/release/vault.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/clock.h"
 #include "agent/log.h"
 
 namespace attestd {
@@ -9,6 +14,9 @@ namespace {
 // is large is read again each time.
 constexpr std::size_t kMaxCachedLen = std::size_t{1} << 20;
 constexpr std::size_t kMaxCachedOne = std::size_t{64} << 10;
+// Of the upkeep: CLOCK_BOOTTIME goes on while timers sleep with the machine.
+constexpr std::chrono::seconds kLongestSleep{60};
+constexpr std::chrono::seconds kUpkeepPause{1};
 
 }  // namespace
 
@@ -20,10 +28,61 @@ Vault::Vault(Strand platform_strand, Strand store_strand, Platform& platform,
     }
 }
 
-void Vault::set_brokers(Brokers brokers) {
-    for (auto& [name, source] : brokers) {
-        Strand strand(store_strand_.get_inner_executor());
-        brokers_.emplace(name, Broker{std::move(source), std::move(strand), {}});
+void Vault::set_remotes(Remotes remotes) {
+    for (auto& [name, asked] : remotes)
+        remotes_.emplace(name, Remote{std::move(asked), {}, {}, nullptr});
+}
+
+void Vault::start_upkeep(Io& io) {
+    for (auto& [name, remote] : remotes_) {
+        remote.wake = std::make_unique<Timer>(io);
+        spawn(io, keep_up(remote));
+    }
+}
+
+void Vault::stop() {
+    stopping_ = true;
+    for (auto& [name, remote] : remotes_) {
+        if (remote.wake != nullptr) remote.wake->cancel();
+    }
+}
+
+void Vault::take_status(Remote& remote, RemoteStatus status) {
+    const bool is_news = status.upkeep_at != remote.status.upkeep_at;
+    remote.status = std::move(status);
+    if (is_news && remote.wake != nullptr) remote.wake->cancel();
+}
+
+Task<void> Vault::keep_up(Remote& remote) {
+    while (!stopping_) {
+        const BootTime now = BootClock::now();
+        const auto due = remote.status.upkeep_at;
+        if (!due || *due > now) {
+            const BootClock::duration sleep = due ? *due - now : kLongestSleep;
+            remote.wake->expires_after(std::min<BootClock::duration>(sleep, kLongestSleep));
+            co_await wait_for(*remote.wake);
+            continue;
+        }
+        struct Kept {
+            Result<void> done;
+            RemoteStatus status;
+        };
+        auto work = [source = remote.asked.source]() -> Result<Kept> {
+            auto done = source->upkeep();
+            return Kept{std::move(done), source->status()};
+        };
+        auto kept = co_await run_blocking(remote.asked.strand, std::move(work));
+        if (kept && !kept->done) {
+            log_event(LogLevel::warn, "source.not-renewed",
+                      {{"type", std::string(remote.asked.source->type())},
+                       {"why", to_string(kept->done.error())},
+                       {"effect", "the next read logs in again"}});
+        }
+        if (kept) take_status(remote, std::move(kept->status));
+        if (stopping_) break;
+        // Whatever the source says: it is not asked again and again.
+        remote.wake->expires_after(kUpkeepPause);
+        co_await wait_for(*remote.wake);
     }
 }
 
@@ -38,24 +97,25 @@ struct Vault::Reading {
     std::optional<Result<SourcedSecret>> result;
 };
 
-Task<Result<SourcedSecret>> Vault::read_from(std::string broker, Grant grant) {
-    struct Answer {
+Task<Result<SourcedSecret>> Vault::read_from(std::string remote, Grant grant) {
+    struct Given {
         Result<SourcedSecret> secret;
-        kbs::SourceStatus status;
+        RemoteStatus status;
     };
-    Broker& entry = brokers_.find(broker)->second;
-    auto work = [source = entry.source, grant = std::move(grant)]() -> Result<Answer> {
+    Remote& entry = remotes_.find(remote)->second;
+    auto work = [source = entry.asked.source, grant = std::move(grant)]() -> Result<Given> {
         auto secret = source->get(grant);
-        return Answer{std::move(secret), source->status()};
+        return Given{std::move(secret), source->status()};
     };
-    auto answer = co_await run_blocking(entry.strand, std::move(work));
-    if (!answer) co_return tl::make_unexpected(std::move(answer).error());
-    entry.status = std::move(answer->status);
-    co_return std::move(answer->secret);
+    auto given = co_await run_blocking(entry.asked.strand, std::move(work));
+    if (!given) co_return tl::make_unexpected(std::move(given).error());
+    entry.standing.note(given->secret, wall_now());
+    take_status(entry, std::move(given->status));
+    co_return std::move(given->secret);
 }
 
-Task<Result<SourcedSecret>> Vault::share_reading(std::string broker, Grant grant) {
-    const Key key(broker, grant.secret().resource);
+Task<Result<SourcedSecret>> Vault::share_reading(std::string remote, Grant grant) {
+    const Key key(remote, grant.secret().resource);
     std::shared_ptr<Reading> same;
     for (const auto& other : readings_) {
         if (other->key == key && other->epoch == grant.epoch() && other->generation == generation_)
@@ -68,19 +128,26 @@ Task<Result<SourcedSecret>> Vault::share_reading(std::string broker, Grant grant
     const Executor home = co_await asio::this_coro::executor;
     const auto own = std::make_shared<Reading>(home, key, grant.epoch(), generation_);
     readings_.push_back(own);
-    auto result = co_await read_from(std::move(broker), std::move(grant));
+    auto result = co_await read_from(std::move(remote), std::move(grant));
     own->result = std::move(result);
     std::erase(readings_, own);
     own->done.notify_all();
     co_return *own->result;
 }
 
+Task<Result<SourcedSecret>> Vault::read_store(std::string store, Grant grant) {
+    auto work = [grant = std::move(grant)](StoreSource& source) { return source.get(grant); };
+    auto secret = co_await on_store<SourcedSecret>(store, std::move(work));
+    const auto entry = sources_.find(store);
+    if (entry != sources_.end()) entry->second.state.standing.note(secret, wall_now());
+    co_return secret;
+}
+
 Task<Result<SourcedSecret>> Vault::read(Grant grant) {
     std::string source = grant.secret().source;
-    if (brokers_.contains(source))
+    if (remotes_.contains(source))
         co_return co_await share_reading(std::move(source), std::move(grant));
-    auto work = [grant = std::move(grant)](StoreSource& store) { return store.get(grant); };
-    co_return co_await on_store<SourcedSecret>(std::move(source), std::move(work));
+    co_return co_await read_store(std::move(source), std::move(grant));
 }
 
 // The secret of a store's `remote` slot, for attestd itself.
@@ -122,9 +189,10 @@ Task<void> Vault::open_stores(PolicyPtr policy, std::optional<Affirmation> sessi
 
 Result<std::shared_ptr<StoreSource>> Vault::opened(const std::string& source) const {
     const auto it = sources_.find(source);
-    if (brokers_.contains(source)) {
+    if (const auto remote = remotes_.find(source); remote != remotes_.end()) {
         return fail(Errc::bad_request,
-                    "source \"" + source + "\" is a key broker: its secrets are kept there");
+                    fmt::format("source \"{}\" is of type \"{}\": its secrets are kept there",
+                                source, remote->second.asked.source->type()));
     }
     if (it == sources_.end())
         return fail(Errc::not_found, "no source is called \"" + source + "\"");
@@ -173,8 +241,12 @@ void Vault::clear_cache() noexcept {
 
 void Vault::wipe() noexcept {
     clear_cache();
-    for (auto& [name, broker] : brokers_)
-        asio::post(broker.strand, [source = broker.source] { source->forget(); });
+    for (auto& [name, remote] : remotes_) {
+        asio::post(remote.asked.strand, [source = remote.asked.source] { source->forget(); });
+        remote.status.login_expires.reset();
+        remote.status.lease_expires.reset();
+        remote.status.upkeep_at.reset();
+    }
 }
 
 void Vault::keep(Key key, const SourcedSecret& secret, std::uint64_t epoch) {
@@ -299,9 +371,11 @@ std::map<std::string, Vault::SourceState> Vault::states() const {
     return out;
 }
 
-std::map<std::string, kbs::SourceStatus> Vault::broker_states() const {
-    std::map<std::string, kbs::SourceStatus> out;
-    for (const auto& [name, broker] : brokers_) out.emplace(name, broker.status);
+std::map<std::string, Vault::RemoteState> Vault::remote_states() const {
+    std::map<std::string, RemoteState> out;
+    for (const auto& [name, remote] : remotes_) {
+        out.emplace(name, RemoteState{remote.asked.source->type(), remote.standing, remote.status});
+    }
     return out;
 }
 

@@ -10,8 +10,9 @@
 #include <set>
 #include <string>
 
-#include "agent/kbs/source.h"
 #include "agent/source.h"
+#include "agent/sources/remote_source.h"
+#include "agent/sources/standing.h"
 #include "agent/store_source.h"
 #include "agent/task.h"
 
@@ -19,23 +20,32 @@ namespace attestd {
 
 class Vault final {
  public:
-    using Brokers = std::map<std::string, std::shared_ptr<kbs::KbsSource>, std::less<>>;
+    /// A remote source, and the strand by which alone it is asked.
+    struct Asked {
+        std::shared_ptr<RemoteSource> source;
+        Strand strand;
+    };
+    using Remotes = std::map<std::string, Asked, std::less<>>;
 
     /// `platform_strand` serialises all calls to the platform, which opening a store makes; the
     /// stores' own work runs on `store_strand`.
     Vault(Strand platform_strand, Strand store_strand, Platform& platform,
           const std::map<std::string, StoreSourceConfig, std::less<>>& stores);
 
-    /// Called once. Each gets a strand of its own in the stores' pool, which needs a thread for
-    /// each: a broker that hangs delays nobody else.
-    void set_brokers(Brokers brokers);
+    /// Called once. The strands' pool needs a thread for each: a service that hangs delays nobody
+    /// else.
+    void set_remotes(Remotes remotes);
+
+    /// Has each remote source renew what ends before long, until stop(). Called once.
+    void start_upkeep(Io& io);
+    void stop();
 
     /// Opens what is not open yet and logs what cannot be opened. A store's `remote` slot takes a
     /// secret of another source, under `policy` and while `session` affirms.
     [[nodiscard]] Task<void> open_stores(PolicyPtr policy, std::optional<Affirmation> session);
 
-    /// The secret that `grant` names: from memory, else from its source. Who asks a broker for what
-    /// is being read already shares that answer.
+    /// The secret that `grant` names: from memory, else from its source. Who asks a remote source
+    /// for what is being read already shares that answer.
     [[nodiscard]] Task<Result<SourcedSecret>> get(Grant grant);
     /// The same from memory alone; null when it is not there. Good until the next call.
     [[nodiscard]] const SourcedSecret* cached(const Grant& grant) const noexcept;
@@ -67,17 +77,24 @@ class Vault final {
     [[nodiscard]] Task<Result<std::uint32_t>> add_remote_slot(std::string source, Grant grant);
     [[nodiscard]] Task<Result<void>> drop_slot(std::string source, std::uint32_t number);
 
-    /// Wipes every value held here, and ends the sessions with brokers.
+    /// Wipes every value held here, and ends the logins at remote sources.
     void wipe() noexcept;
     [[nodiscard]] std::size_t num_cached() const noexcept { return cache_.size(); }
 
     struct SourceState {
         bool is_open = false;
         std::string error;  ///< why not
+        Standing standing;  ///< of reads
     };
     [[nodiscard]] std::map<std::string, SourceState> states() const;
-    /// Of the brokers, as of their last read.
-    [[nodiscard]] std::map<std::string, kbs::SourceStatus> broker_states() const;
+
+    struct RemoteState {
+        std::string_view type;
+        Standing standing;  ///< of reads
+        RemoteStatus status;
+    };
+    /// Of the remote sources, as of the last time that they were asked.
+    [[nodiscard]] std::map<std::string, RemoteState> remote_states() const;
 
     /// While it lives, a wait for `timer` ends, or does not begin, once a secret may have changed.
     class Subscription final {
@@ -101,10 +118,11 @@ class Vault final {
         std::shared_ptr<StoreSource> source;
         SourceState state;
     };
-    struct Broker {
-        std::shared_ptr<kbs::KbsSource> source;
-        Strand strand;
-        kbs::SourceStatus status;
+    struct Remote {
+        Asked asked;
+        Standing standing;
+        RemoteStatus status;
+        std::unique_ptr<Timer> wake;  // its upkeep waits for it
     };
     struct Reading;
     struct Cached {
@@ -126,8 +144,11 @@ class Vault final {
     [[nodiscard]] Result<std::shared_ptr<StoreSource>> opened(const std::string& source) const;
     void forget(const std::string& source, const SecretName& name);
     [[nodiscard]] Task<Result<SourcedSecret>> read(Grant grant);
-    [[nodiscard]] Task<Result<SourcedSecret>> read_from(std::string broker, Grant grant);
-    [[nodiscard]] Task<Result<SourcedSecret>> share_reading(std::string broker, Grant grant);
+    [[nodiscard]] Task<Result<SourcedSecret>> read_from(std::string remote, Grant grant);
+    [[nodiscard]] Task<Result<SourcedSecret>> share_reading(std::string remote, Grant grant);
+    [[nodiscard]] Task<Result<SourcedSecret>> read_store(std::string store, Grant grant);
+    [[nodiscard]] Task<void> keep_up(Remote& remote);
+    static void take_status(Remote& remote, RemoteStatus status);
     void clear_cache() noexcept;
     [[nodiscard]] Task<Result<Secret>> slot_secret(std::string store, PolicyPtr policy,
                                                    std::optional<Affirmation> session);
@@ -136,11 +157,12 @@ class Vault final {
 
     Strand platform_strand_, store_strand_;
     std::map<std::string, Entry, std::less<>> sources_;
-    std::map<std::string, Broker, std::less<>> brokers_;
-    std::vector<std::shared_ptr<Reading>> readings_;  // asked of brokers and not answered
+    std::map<std::string, Remote, std::less<>> remotes_;
+    std::vector<std::shared_ptr<Reading>> readings_;  // asked of remote sources and not answered
     std::map<Key, Cached, KeyLess> cache_;
     std::size_t cached_len_ = 0;
     std::set<Timer*> waiting_;
+    bool stopping_ = false;
     std::uint64_t generation_ = 0;  // of the values: a read that a change overtook is not kept
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -71,8 +72,18 @@ template <class F>
 /// A base address: https and a host, no slash at the end.
 [[nodiscard]] Result<std::string> address_of(const JsonValue& value);
 
+/// The complaint about a "type" that is none of those that are `known`. One of `later`, which the
+/// design names and this build does not have, is refused in these words and not as a typing error.
+[[nodiscard]] tl::unexpected<Error> fail_type(const JsonValue& value, const std::string& type,
+                                              std::span<const std::string_view> later,
+                                              std::string_view known);
+
 /// A source of type "kbs", but for its "type".
 [[nodiscard]] Result<KbsSourceConfig> load_kbs_source(JsonObject& members, LoadContext& context);
+/// The same of type "vault".
+[[nodiscard]] Result<HashiVaultSourceConfig> load_vault_source(JsonObject& members);
+/// That sources of type "vault" name tokens that exist; they may stand behind them in the file.
+[[nodiscard]] Result<void> resolve_login_tokens(const JsonValue& sources, const Config& config);
 
 /// The name of a secret at a source that is defined. Errc::bad_name, Errc::bad_reference.
 [[nodiscard]] Result<void> check_resource(const Config& config, const std::string& source,

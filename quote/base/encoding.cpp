@@ -66,28 +66,35 @@ std::string to_base64(ByteView bytes) {
     return out;
 }
 
-Result<Bytes> from_base64(std::string_view text, std::string_view what) {
+Result<std::size_t> base64_into(std::span<std::uint8_t> out, std::string_view text,
+                                std::string_view what) {
     const auto bad = [&](std::string_view why) {
         return fail(Errc::bad_encoding, fmt::format("{}: {}", what, why));
     };
     if (text.size() % 4 != 0) return bad("the length of base64 text is a multiple of 4");
     if (text.size() > std::numeric_limits<int>::max() / 2) return bad("too long");
-    if (text.empty()) return Bytes{};
+    if (out.size() < text.size() / 4 * 3) return fail(Errc::bad_length, std::string(what));
+    if (text.empty()) return std::size_t{0};
     const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
     const std::string_view digits = text.substr(0, text.size() - padding);
     if (const auto at = digits.find_first_not_of(kBase64); at != std::string_view::npos) {
         return bad(fmt::format("no base64 digit at character {}", at));
     }
-    Bytes out(text.size() / 4 * 3);
-    const ByteView in = as_bytes(text);
-    if (EVP_DecodeBlock(out.data(), in.data(), static_cast<int>(in.size())) < 0) {
-        return bad("not base64");
-    }
-    out.resize(out.size() - padding);
     // The decoder ignores bits of the last digit that stand for nothing; two texts would mean the
     // same.
-    if (padding != 0 && to_base64(out) != text)
+    const std::size_t unused = padding == 0 ? 0 : kBase64.find(digits.back());
+    if ((unused & (padding == 2 ? 15U : padding == 1 ? 3U : 0U)) != 0)
         return bad("unused bits of the last digit are not zero");
+    const ByteView in = as_bytes(text);
+    if (EVP_DecodeBlock(out.data(), in.data(), static_cast<int>(in.size())) < 0)
+        return bad("not base64");
+    return text.size() / 4 * 3 - padding;
+}
+
+Result<Bytes> from_base64(std::string_view text, std::string_view what) {
+    Bytes out(text.size() / 4 * 3);
+    ATTESTD_TRY(const std::size_t len, base64_into(out, text, what));
+    out.resize(len);
     return out;
 }
 

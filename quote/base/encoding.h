@@ -25,6 +25,11 @@ template <std::size_t N>
 /// Base64 with padding; no blanks, no other characters, unused bits zero. Errc::bad_encoding.
 [[nodiscard]] Result<Bytes> from_base64(std::string_view text, std::string_view what);
 
+/// Decodes base64 text into `out`, for what must not be elsewhere: as from_base64(), and how many
+/// bytes it was. `out` has three bytes for each four digits. Errc::bad_encoding.
+[[nodiscard]] Result<std::size_t> base64_into(std::span<std::uint8_t> out, std::string_view text,
+                                              std::string_view what);
+
 /// Decodes `text` into `out`; it must have exactly two digits for each byte. Errc::bad_encoding.
 [[nodiscard]] Result<void> hex_into(std::span<std::uint8_t> out, std::string_view text,
                                     std::string_view what);

@@ -115,6 +115,11 @@ void wipe_bytes(std::span<std::uint8_t> bytes) noexcept {
     OPENSSL_cleanse(bytes.data(), bytes.size());
 }
 
+void wipe_text(std::string& text) noexcept {
+    OPENSSL_cleanse(text.data(), text.size());
+    text.clear();
+}
+
 Secret& Secret::operator=(Secret&& other) noexcept {
     if (this == &other) return *this;
     wipe();

@@ -10,6 +10,7 @@
 #include <concepts>
 #include <cstddef>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "quote/base/bytes.h"
@@ -83,6 +84,8 @@ class Secret final {
 
 /// Overwrites a buffer that carried a secret on its way (a wire buffer, a decoding).
 void wipe_bytes(std::span<std::uint8_t> bytes) noexcept;
+/// The same of a text, which is empty then.
+void wipe_text(std::string& text) noexcept;
 
 }  // namespace attestd
 

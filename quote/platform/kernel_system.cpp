@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kAlways = O_CLOEXEC | O_NOFOLLOW;
 constexpr unsigned kFolderMode = 0755;  // what configfs makes of any mode
+constexpr mode_t kPermissions = 07777;
 
 struct CloseDir {
     void operator()(DIR* dir) const noexcept { ::closedir(dir); }
@@ -65,7 +66,8 @@ SysResult<void> KernelSystem::ioctl(int fd, std::uint32_t command, std::span<std
 SysResult<NodeInfo> KernelSystem::stat(int fd) {
     struct stat st {};
     if (::fstat(fd, &st) != 0) return fail_sys(errno);
-    return NodeInfo{S_ISCHR(st.st_mode), S_ISDIR(st.st_mode), st.st_uid};
+    return NodeInfo{S_ISCHR(st.st_mode), S_ISDIR(st.st_mode), st.st_uid, st.st_mode & kPermissions,
+                    S_ISREG(st.st_mode)};
 }
 
 SysResult<void> KernelSystem::try_lock(int fd) { return done(::flock(fd, LOCK_EX | LOCK_NB)); }

@@ -33,6 +33,8 @@ struct NodeInfo {
     bool is_character_device;
     bool is_directory;
     std::uint32_t uid;
+    std::uint32_t permissions = 0;  ///< the lower twelve bits of st_mode
+    bool is_regular = false;
 };
 
 class System {

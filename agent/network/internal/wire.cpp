@@ -71,14 +71,14 @@ const ErrcInfo* fetch_errc(std::string_view name) noexcept {
     return it == all.end() ? nullptr : &*it;
 }
 
-tl::unexpected<Error> own_failure(const UnixResponse& answer, std::string_view name,
+tl::unexpected<Error> own_failure(unsigned status, ByteView body, std::string_view name,
                                   std::string_view where) {
     const ErrcInfo* const known = fetch_errc(name);
-    if (known == nullptr || answer.head.status != kOwnFailure) {
+    if (known == nullptr || status != kOwnFailure) {
         return fail(Errc::fetch_process,
                     fmt::format("{}: names an error that attestd-fetch does not have", where));
     }
-    std::string detail = detail_of(answer.body);
+    std::string detail = detail_of(body);
     if (detail.empty()) detail = known->meaning;
     return fail(known->code, std::move(detail));
 }
@@ -96,6 +96,19 @@ tl::unexpected<Error> failed_exchange(Error error, const FetchRequest& request) 
             return fail(Errc::fetch_process,
                         fmt::format("{}; is attestd-fetch there and able to run?", error.detail));
     }
+}
+
+// The server's own headers; an error when the answer is no server's.
+Result<HttpFields> headers_of(UnixResponseHead& head, ByteView body, std::string_view where) {
+    HttpFields out;
+    for (auto& [name, value] : head.fields) {
+        if (name == kErrorField) return own_failure(head.status, body, value, where);
+        if (name.starts_with(kReserved))
+            return fail(Errc::fetch_process,
+                        fmt::format("{}: passes on a header that is reserved", where));
+        if (name != "connection") out.emplace_back(std::move(name), std::move(value));
+    }
+    return out;
 }
 
 }  // namespace
@@ -118,17 +131,18 @@ Result<UnixRequest> request_to_proxy(const FetchRequest& request, Fetcher::Deadl
 Result<FetchResponse> answer_of_proxy(Result<UnixResponse> answer, const FetchRequest& request,
                                       std::string_view where) {
     if (!answer) return failed_exchange(std::move(answer).error(), request);
-    FetchResponse out;
-    for (auto& [name, value] : answer->head.fields) {
-        if (name == kErrorField) return own_failure(*answer, value, where);
-        if (name.starts_with(kReserved))
-            return fail(Errc::fetch_process,
-                        fmt::format("{}: passes on a header that is reserved", where));
-        if (name != "connection") out.headers.emplace_back(std::move(name), std::move(value));
-    }
-    out.status = answer->head.status;
-    out.body = std::move(answer->body);
-    return out;
+    ATTESTD_TRY(HttpFields headers, headers_of(answer->head, answer->body, where));
+    return FetchResponse{answer->head.status, std::move(headers), std::move(answer->body)};
+}
+
+Result<SecretFetchResponse> secret_answer_of_proxy(Result<UnixSecretResponse> answer,
+                                                   const FetchRequest& request,
+                                                   std::string_view where) {
+    if (!answer) return failed_exchange(std::move(answer).error(), request);
+    auto headers =
+        answer->body.expose([&](ByteView body) { return headers_of(answer->head, body, where); });
+    if (!headers) return tl::make_unexpected(std::move(headers).error());
+    return SecretFetchResponse{answer->head.status, *std::move(headers), std::move(answer->body)};
 }
 
 }  // namespace attestd::fetch_wire

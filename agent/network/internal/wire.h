@@ -19,4 +19,9 @@ namespace attestd::fetch_wire {
                                                     const FetchRequest& request,
                                                     std::string_view where);
 
+/// The same of an answer that may hold a secret.
+[[nodiscard]] Result<SecretFetchResponse> secret_answer_of_proxy(Result<UnixSecretResponse> answer,
+                                                                 const FetchRequest& request,
+                                                                 std::string_view where);
+
 }  // namespace attestd::fetch_wire

@@ -147,14 +147,14 @@ TEST_CASE("key broker: Retry-After is a number of seconds, an hour at most", "[k
     const auto asked = [](const char* text) {
         FetchResponse answer;
         answer.headers.emplace_back("retry-after", text);
-        return retry_after_of(answer);
+        return parse_retry_after(answer.header("retry-after"));
     };
     CHECK(asked("7") == std::chrono::seconds(7));
     CHECK(asked("999999") == std::chrono::seconds(3600));
     for (const char* const bad :
          {"", "-1", "1s", "Wed, 21 Oct 2015 07:28:00 GMT", "99999999999999999999"})
         CHECK_FALSE(asked(bad).has_value());
-    CHECK_FALSE(retry_after_of(FetchResponse{}).has_value());
+    CHECK_FALSE(parse_retry_after("").has_value());
 }
 
 }  // namespace attestd::kbs::answer_test

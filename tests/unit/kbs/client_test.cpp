@@ -413,7 +413,47 @@ TEST_CASE("key broker source: a version changes with the value, and never goes b
     setting.broker->value = "secret";
     CHECK(source.get_resource(resource).value().version > second->version);
     REQUIRE_ERRC(Errc::bad_name, source.get_resource("../etc"));
-    CHECK(source.status().counters.num_reads == 4);
+    const RemoteStatus status = source.status();
+    REQUIRE(status.counts.size() == 4);
+    CHECK(status.counts[2].name == "reads");
+    CHECK(status.counts[2].value == 4);
+    CHECK(status.login_expires == *setting.boot + std::chrono::seconds(300));
+    CHECK_FALSE(status.next_try.has_value());
+    CHECK_FALSE(status.upkeep_at.has_value());
+}
+
+TEST_CASE("key broker client: its token serves for logging in elsewhere", "[kbs]") {
+    const Setting setting;
+    KbsClient client = setting.client();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    const auto text_of = [](const IdentityToken& token) {
+        return token.text.expose([](ByteView text) { return std::string(as_text(text)); });
+    };
+    const auto first = client.token(TokenAge::any, deadline);
+    REQUIRE_OK(first);
+    CHECK(first->expires == *setting.boot + std::chrono::seconds(300));
+    const auto same = client.token(TokenAge::any, deadline);
+    REQUIRE_OK(same);
+    CHECK(text_of(*same) == text_of(*first));
+    const auto other = client.token(TokenAge::fresh, deadline);
+    REQUIRE_OK(other);
+    CHECK(text_of(*other) != text_of(*first));
+    CHECK(setting.broker->calls == Calls{"auth", "attest", "auth", "attest"});
+    REQUIRE(is_value(client.read(kPath), "secret"));
+}
+
+TEST_CASE("key broker client: who gets no token leaves the broker alone for a while", "[kbs]") {
+    const Setting setting;
+    KbsClient client = setting.client();
+    setting.broker->next = {ScriptedBroker::error(503, named("Busy", "later"))};
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    REQUIRE_ERRC(Errc::kbs_failed, client.token(TokenAge::any, deadline));
+    CHECK(client.next_try().has_value());
+    REQUIRE_ERRC(Errc::kbs_failed, client.token(TokenAge::any, deadline));
+    CHECK(setting.broker->calls == Calls{"auth"});
+    setting.pass_time(std::chrono::seconds(2));
+    REQUIRE_OK(client.token(TokenAge::any, deadline));
+    CHECK_FALSE(client.next_try().has_value());
 }
 
 }  // namespace attestd::kbs::client_test

@@ -1,13 +1,13 @@
-// How long a broker is left alone.
-#include "agent/kbs/backoff.h"
+// How long a service is left alone.
+#include "agent/sources/backoff.h"
 
 #include "tests/support/catch.h"
 
-namespace attestd::kbs::backoff_test {
+namespace attestd::backoff_test {
 
 using namespace std::chrono_literals;
 
-TEST_CASE("key broker: pauses double up to their bound, with jitter over half of them", "[kbs]") {
+TEST_CASE("back-off: pauses double up to their bound, with jitter over half of them", "[sources]") {
     constexpr BootTime kNow{1000s};
     Backoff least, most;
     std::chrono::milliseconds want = Backoff::kFailed.first;
@@ -26,7 +26,7 @@ TEST_CASE("key broker: pauses double up to their bound, with jitter over half of
     CHECK(most.until() - kNow == Backoff::kFailed.first);
 }
 
-TEST_CASE("key broker: a pause that it asks for is kept", "[kbs]") {
+TEST_CASE("back-off: a pause that the service asks for is kept", "[sources]") {
     constexpr BootTime kNow{1000s};
     Backoff backoff;
     backoff.failed({Errc::kbs_throttled, "x"}, Backoff::kFailed, kNow, 0, 100s);
@@ -35,4 +35,4 @@ TEST_CASE("key broker: a pause that it asks for is kept", "[kbs]") {
     CHECK(backoff.holds(kNow + 99s)->code == Errc::kbs_throttled);
 }
 
-}  // namespace attestd::kbs::backoff_test
+}  // namespace attestd::backoff_test

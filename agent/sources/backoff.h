@@ -1,4 +1,4 @@
-// Backoff: when to ask a key broker again that failed or refused.
+// Backoff: when to ask a service again that failed or refused.
 //
 // Pauses double up to a bound and lie at random between half of it and all of it, so that machines
 // which failed together do not come back together.
@@ -11,7 +11,7 @@
 #include "agent/clock.h"
 #include "quote/base/result.h"
 
-namespace attestd::kbs {
+namespace attestd {
 
 class Backoff final {
  public:
@@ -23,7 +23,7 @@ class Backoff final {
     /// It refuses this machine, and the same evidence would be refused again.
     static constexpr Bounds kRefused{std::chrono::seconds(5), std::chrono::minutes(5)};
 
-    /// `jitter` is from 0 to 1. A pause that the broker asked for is kept, up to an hour.
+    /// `jitter` is from 0 to 1. A pause that the service asked for is kept, up to an hour.
     void failed(Error error, Bounds bounds, BootTime now, double jitter,
                 std::optional<std::chrono::seconds> asked) {
         constexpr unsigned kMaxDoublings = 10;
@@ -54,4 +54,4 @@ class Backoff final {
     unsigned num_failed_ = 0;
 };
 
-}  // namespace attestd::kbs
+}  // namespace attestd

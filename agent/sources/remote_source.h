@@ -1,0 +1,51 @@
+// RemoteSource: a source of secrets that is not ours: it has to be asked, may be away, and may want
+// a login.
+//
+// The class Vault (agent/release/vault.h) gives each a thread of its own, caches what it gives and
+// counts what came of it; HashiCorp's product of that name is agent/hashivault/.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/source.h"
+
+namespace attestd {
+
+/// A number that a kind of source counts beside what all of them count.
+struct RemoteCount {
+    std::string_view name;    ///< in status
+    std::string_view metric;  ///< attestd_METRIC_total, with the source's name as label
+    std::string_view help;
+    std::uint64_t value;
+};
+
+/// How a remote source stands. Times that are over say that nothing is there.
+struct RemoteStatus {
+    std::optional<BootTime> next_try;       ///< it is left alone until then
+    std::optional<BootTime> login_expires;  ///< of the present login, session or token
+    std::optional<BootTime> lease_expires;  ///< the first of its leases to end
+    std::optional<BootTime> upkeep_at;      ///< when upkeep() wants to be called
+    std::string token;                      ///< what the login's token says, for people
+    std::vector<RemoteCount> counts;
+};
+
+/// Calls block, on a thread of their own, one at a time for each source.
+class RemoteSource : public SecretSource {
+ public:
+    /// "kbs", ...: as in configuration.
+    [[nodiscard]] virtual std::string_view type() const noexcept = 0;
+    [[nodiscard]] virtual RemoteStatus status() const = 0;
+
+    /// Drops login, keys and leases, and says so to the service where it has a way to hear it:
+    /// within a few seconds, whether it answers or not.
+    virtual void forget() noexcept = 0;
+
+    /// Renews what ends before long; does nothing when nothing does. An error says that the source
+    /// has to log in again, which it does when it is asked.
+    [[nodiscard]] virtual Result<void> upkeep() { return {}; }
+};
+
+}  // namespace attestd

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""The daemon and the credentials of its own unit: what systemd gave is released, what the host could have set is not.
+
+usage: credential_source_test.py BUILD-DIR
+"""
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.dont_write_bytecode = True
+import rig  # noqa: E402
+import tap  # noqa: E402
+
+BUILD = None
+FOLDER = "run/credentials/attestd.service"
+VALUE = b"given to the unit"
+CLOSED = "root=/dev/vda systemd.import_credentials=no\n"
+PLAIN_MOUNTS = "31 22 0:26 / /run rw,nosuid shared:5 - tmpfs tmpfs rw\n"
+OWN_MOUNTS = PLAIN_MOUNTS + "90 31 0:60 / /run/credentials rw,nosuid - tmpfs tmpfs rw\n"
+
+
+class CredentialRig(rig.Rig):
+    """The daemon on another root (attestd-test), with a folder of credentials as systemd makes it."""
+
+    def __init__(self, line=CLOSED, mounts=OWN_MOUNTS, given=True):
+        super().__init__(BUILD)
+        self.root, self.given = self.folder / "root", given
+        self.write("proc/cmdline", line)
+        self.write("proc/self/mountinfo", mounts)
+        self.write(f"{FOLDER}/db+password", VALUE, 0o400)
+        (self.root / FOLDER).chmod(0o700)
+
+    def write(self, path, content, mode=0o600):
+        path = self.root / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        path.chmod(mode)
+        return path
+
+    def program(self, name):
+        return self.build / "tests/emulator/attestd-test" if name == "attestd" else super().program(name)
+
+    def environment(self):
+        given = {"CREDENTIALS_DIRECTORY": f"/{FOLDER}"} if self.given else {}
+        return {**os.environ, "ATTESTD_TEST_SYSROOT": str(self.root), **given}
+
+    def config(self):
+        config = super().config()
+        config["sources"] = {"unit": {"type": "credential"}}
+        config["secrets"] = {"db/password": {"source": "unit", "allow": ["app"], "test": True}}
+        return config
+
+    def refused(self, code, says, status=503):
+        answer = self.get("app", "db/password")
+        assert answer.status == status and answer.code == code, (answer.status, answer.body)
+        told = self.ask("app", "GET", "/v1/status").json["sources"]["unit"]["last_error"]
+        assert told.startswith(code + ": ") and says in told, told
+
+
+def test_release():
+    """a credential of the unit is released under the secret's name, as protected by transport"""
+    with CredentialRig() as r:
+        r.start()
+        answer = r.get("app", "db/password")
+        assert (answer.status, answer.body) == (200, VALUE), answer.body
+        status = r.ask("app", "GET", "/v1/status").json
+        secret, = status["you"]["secrets"]
+        assert secret["protection"] == "transport", secret
+        assert status["sources"]["unit"]["last_success"].endswith("Z"), status["sources"]
+        assert 'attestd_source_reads_total{source="unit"} 1\n' in r.ask("admin", "GET", "/metrics").body.decode()
+
+
+def test_injected():
+    """a system credential of that name is refused, wherever the host put it"""
+    for place in ("@system", "@encrypted"):
+        with CredentialRig(mounts=PLAIN_MOUNTS) as r:
+            r.write(f"run/credentials/{place}/db+password", b"the host's")
+            r.start()
+            r.refused("credential.injected", f"/run/credentials/{place}/db+password is there")
+
+
+def test_unseen():
+    """where nothing shows that the host set none, none is taken"""
+    with CredentialRig(line="root=/dev/vda\n") as r:
+        r.start()
+        r.refused("credential.injected", "systemd.import_credentials=no")
+        r.write("proc/self/mountinfo", PLAIN_MOUNTS)
+        assert r.get("app", "db/password").body == VALUE
+
+
+def test_missing_and_insecure():
+    """no folder, no credential, one that others may read, and a link: each by its name"""
+    with CredentialRig(given=False) as r:
+        r.start()
+        r.refused("credential.not-found", "systemd gave attestd no credentials")
+    with CredentialRig() as r:
+        path = r.root / FOLDER / "db+password"
+        path.unlink()
+        r.start()
+        r.refused("credential.not-found", "db+password: is not there")
+        r.write(f"{FOLDER}/db+password", VALUE, 0o444)
+        r.refused("credential.insecure", "mode 0444")
+        path.unlink()
+        path.symlink_to("/etc/hostname")
+        r.refused("credential.insecure", "ELOOP")
+        r.write(f"{FOLDER}/db+password", b"x" * ((1 << 20) + 1), 0o400)
+        r.refused("secret.too-large", "over 1 MiB", status=413)
+        r.write(f"{FOLDER}/db+password", VALUE, 0o400)
+        assert r.get("app", "db/password").body == VALUE
+
+
+def main():
+    global BUILD
+    BUILD = pathlib.Path(sys.argv[-1]).resolve()
+    return tap.run([test_release, test_injected, test_unseen, test_missing_and_insecure])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
