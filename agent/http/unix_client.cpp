@@ -1,6 +1,7 @@
 #include "agent/http/unix_client.h"
 
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -322,10 +323,12 @@ class AnswerReader {
 template <class Parser>
 Result<void> exchange_with(Result<Connection> connection, const std::string& path,
                            const UnixRequest& request, Parser& parser) {
-    ATTESTD_TRY(const std::string head, request_head(request));
     if (!connection) return tl::make_unexpected(std::move(connection).error());
-    ATTESTD_TRY(const bool head_sent, connection->send(as_bytes(head)));
-    if (head_sent) ATTESTD_CHECK(connection->send(request.body));
+    ATTESTD_TRY(std::string head, request_head(request));
+    const Result<bool> head_sent = connection->send(as_bytes(head));
+    OPENSSL_cleanse(head.data(), head.size());  // an API key or a bearer's token may be in it
+    if (!head_sent) return tl::make_unexpected(head_sent.error());
+    if (*head_sent) ATTESTD_CHECK(connection->send(request.body));
     return AnswerReader<Parser>(*connection, parser, path).run();
 }
 
