@@ -15,9 +15,6 @@
 
 namespace attestd::kbs {
 
-/// `iat` and `nbf` may be this far ahead of our clock.
-inline constexpr std::chrono::seconds kMaxTokenSkew{60};
-
 struct TokenExpectations {
     /// Null: nobody is pinned, and configuration says so in as many words.
     const TokenSigners* signers;
@@ -45,8 +42,9 @@ class JudgedToken final {
 };
 
 /// Errc::token_malformed, Errc::token_algorithm, Errc::token_untrusted, Errc::token_signature,
-/// Errc::token_expired, Errc::token_nonce, Errc::token_key, Errc::token_not_affirming: the first in
-/// this order. Claims that must be there and are not are Errc::token_malformed.
+/// Errc::token_expired, Errc::token_nonce, Errc::token_key,
+/// Errc::token_not_affirming: the first in this order. Claims that must be there and are not are
+/// Errc::token_malformed.
 [[nodiscard]] Result<JudgedToken> judge_token(std::string_view token,
                                               const TokenExpectations& expected, Time now);
 
