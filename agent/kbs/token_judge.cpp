@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/kbs/ear.h"
+#include "agent/remote/token.h"
 #include "quote/base/json.h"
-#include "quote/jose/token_times.h"
 
 namespace attestd::kbs {
 namespace {
@@ -60,12 +60,14 @@ Result<JudgedToken> judge_token(std::string_view token, const TokenExpectations&
     JudgedToken out;
     ATTESTD_TRY(const TokenTimes times, check_token_times(claims, TokenEnd::required, now));
     out.expires_ = *times.expires;
+    ATTESTD_CHECK(remote::check_issuer(claims, expected.issuer));
     ATTESTD_TRY(const JsonValue submods, as_claim(claims.required("submods")));
     ATTESTD_CHECK(check_binding_claims(submods, expected));
     ATTESTD_TRY(EarStanding standing, ear_standing_of(submods));
-    ATTESTD_CHECK(check_ear(standing, expected.accept_warning, {}));
+    ATTESTD_CHECK(check_ear(standing, expected.accept_warning, expected.policies));
     out.status_ = std::move(standing.worst);
     out.vector_ = std::move(standing.vector);
+    out.evidence_claims_ = submods.raw().at("cpu0").at(kEvidence).dump();
     out.text_ = token;
     return out;
 }

@@ -71,6 +71,15 @@ template <class F>
 /// A base address: https and a host, no slash at the end.
 [[nodiscard]] Result<std::string> address_of(const JsonValue& value);
 
+/// The members of a verifier on the network but "type" and "max_age"; sets `type`.
+[[nodiscard]] Result<void> load_remote_verifier(VerifierType type, JsonObject& members,
+                                                LoadContext& context, VerifierConfig& verifier);
+
+/// The member of a file's name, loaded; empty when absent.
+[[nodiscard]] Result<std::optional<LoadedFile>> file_or_none(JsonObject& members,
+                                                             std::string_view key,
+                                                             LoadContext& context);
+
 /// A source of type "kbs", but for its "type".
 [[nodiscard]] Result<KbsSourceConfig> load_kbs_source(JsonObject& members, LoadContext& context);
 
