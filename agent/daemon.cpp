@@ -25,8 +25,8 @@ namespace {
 using Signals = asio::basic_signal_set<Executor>;
 
 constexpr auto kStopPatience = std::chrono::seconds(5);  // for requests in hand, at the end
-// The platform; store and syncs; the network. Each remote source has one more.
-constexpr std::size_t kNumThreads = 3;
+// The platform; store and syncs; the network; the verifier. Each remote source has one more.
+constexpr std::size_t kNumThreads = 4;
 
 class Daemon final {
  public:

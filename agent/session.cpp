@@ -35,22 +35,18 @@ Result<ByteArray<kNonceLen>> fresh_nonce() {
 
 }  // namespace
 
-ReportData session_report_data(ByteView nonce) {
-    constexpr std::string_view kLabel("attestd session v1\0", 19);
-    return sha512({as_bytes(kLabel), nonce});
-}
-
 struct Session::Attempt {
     Result<AttestationResult> result;
     std::vector<EndorsementId> wanted;
+    std::shared_ptr<const VerifierToken> token;
     Time wall;  // at which it was appraised
-    std::uint64_t generation;
 };
 
 Session::Session(Io& io, Strand strand, Platform& platform, std::shared_ptr<VerifierKind> verifier,
                  Millis max_age, Millis collect_timeout)
     : io_(io),
       strand_(std::move(strand)),
+      verifier_strand_(strand_.get_inner_executor()),
       platform_(platform),
       verifier_(std::move(verifier)),
       max_age_(max_age),
@@ -67,6 +63,15 @@ std::optional<Affirmation> Session::current(BootTime now) const {
     return Affirmation{held->key, held->epoch, held->expires, held->asked, verifier_->name()};
 }
 
+std::shared_ptr<const VerifierToken> Session::token(BootTime now) const {
+    return renewal_.current(now) != nullptr ? token_ : nullptr;
+}
+
+void Session::ended() {
+    token_.reset();
+    hooks_.on_end();
+}
+
 Task<void> Session::run() {
     while (!stopped_) {
         drop_expired();
@@ -81,6 +86,7 @@ Task<void> Session::run() {
 
 void Session::stop() {
     stopped_ = true;
+    token_.reset();
     wake_.cancel();
     platform_free_.notify_all();
 }
@@ -105,7 +111,7 @@ void Session::replace_verifier(std::shared_ptr<VerifierKind> verifier, Millis ma
     max_age_ = max_age;
     ++generation_;
     renewal_.refused(BootClock::now(), jitter());
-    hooks_.on_end();
+    ended();
     hooks_.on_change();
     renew_now();
 }
@@ -113,33 +119,47 @@ void Session::replace_verifier(std::shared_ptr<VerifierKind> verifier, Millis ma
 Task<void> Session::attempt() {
     const BootTime asked = BootClock::now();
     ++status_.num_attempts;
-    // The job keeps its own hold of the verifier: a reload may replace it meanwhile.
-    auto work = [&platform = platform_, verifier = verifier_, timeout = collect_timeout_,
-                 generation = generation_]() -> Result<Attempt> {
+    const std::uint64_t generation = generation_;
+    auto attempted = co_await question_and_answer();
+    // A reload brought another verifier meanwhile: what the old one says counts no more.
+    if (generation != generation_) co_return renewal_.renew_now();
+    settle(std::move(attempted), asked);
+}
+
+Task<Result<Session::Attempt>> Session::question_and_answer() {
+    // The jobs keep their own hold of the verifier: a reload may replace it meanwhile.
+    const std::shared_ptr<VerifierKind> verifier = verifier_;
+    auto begin = [verifier]() -> Result<ReportData> {
         ATTESTD_TRY(const auto nonce, fresh_nonce());
-        const ReportData report_data = session_report_data(nonce);
-        ATTESTD_TRY(const Evidence evidence,
-                    platform.collect(report_data, std::chrono::steady_clock::now() + timeout));
-        const Time wall = wall_now();
-        Expectations expected{report_data};
-        if (!evidence.service_manifest.empty())
-            expected.service_manifest = evidence.service_manifest;
-        auto result = verifier->appraise(evidence, expected, wall);
-        return Attempt{std::move(result), verifier->take_wanted(), wall, generation};
+        return verifier->begin(nonce);
+    };
+    const auto report_data = co_await run_blocking(verifier_strand_, std::move(begin));
+    if (!report_data) co_return tl::make_unexpected(report_data.error());
+    auto collect = [&platform = platform_, timeout = collect_timeout_, data = *report_data] {
+        return platform.collect(data, std::chrono::steady_clock::now() + timeout);
     };
     // At most one request of a workload is on the strand before this; the others stand back.
     is_renewing_ = true;
-    auto attempted = co_await run_blocking(strand_, std::move(work));
+    auto evidence = co_await run_blocking(strand_, std::move(collect));
     is_renewing_ = false;
     platform_free_.notify_all();
-    settle(std::move(attempted), asked);
+    if (!evidence) co_return tl::make_unexpected(std::move(evidence).error());
+    auto appraise = [verifier, data = *report_data,
+                     evidence = *std::move(evidence)]() -> Result<Attempt> {
+        const Time wall = wall_now();
+        Expectations expected{data};
+        if (!evidence.service_manifest.empty())
+            expected.service_manifest = evidence.service_manifest;
+        auto result = verifier->appraise(evidence, expected, wall);
+        return Attempt{std::move(result), verifier->take_wanted(), verifier->take_token(), wall};
+    };
+    co_return co_await run_blocking(verifier_strand_, std::move(appraise));
 }
 
 void Session::settle(Result<Attempt> attempted, BootTime asked) {
     const BootTime now = BootClock::now();
     if (!attempted)
         return not_affirmed(AttemptOutcome::unreachable, to_string(attempted.error()), now);
-    if (attempted->generation != generation_) return renewal_.renew_now();
     if (!attempted->wanted.empty()) hooks_.on_wanted(attempted->wanted);
     if (!attempted->result)
         return not_affirmed(AttemptOutcome::unreachable, to_string(attempted->result.error()), now);
@@ -157,6 +177,7 @@ void Session::settle(Result<Attempt> attempted, BootTime asked) {
     }
     auto key = result.affirming();
     if (!key) return not_affirmed(AttemptOutcome::refused, to_string(key.error()), now);
+    token_ = stopped_ ? nullptr : std::move(attempted->token);
     affirmed(result, asked, *std::move(key));
 }
 
@@ -205,7 +226,7 @@ void Session::not_affirmed(AttemptOutcome outcome, std::string why, BootTime now
                    {"effect", serves ? "the earlier result serves until it expires"
                                      : "no secret is released"}});
     }
-    if (!serves) hooks_.on_end();
+    if (!serves) ended();
     if (epoch() != before || is_news) hooks_.on_change();
 }
 
@@ -213,7 +234,7 @@ void Session::drop_expired() {
     if (!renewal_.expire(BootClock::now())) return;
     log_event(LogLevel::error, "session.expired",
               {{"why", status_.last_error}, {"effect", "no secret is released"}});
-    hooks_.on_end();
+    ended();
     hooks_.on_change();
 }
 

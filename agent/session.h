@@ -25,10 +25,6 @@ enum class AttemptOutcome : std::uint8_t { none, affirmed, refused, unreachable 
     return kNames[static_cast<std::size_t>(outcome)];
 }
 
-/// Report data of the session's own evidence. No caller's report data has this form: theirs begins
-/// with another label (evidence.h).
-[[nodiscard]] ReportData session_report_data(ByteView nonce);
-
 class Session final {
  public:
     /// Called on the event loop.
@@ -70,6 +66,9 @@ class Session final {
     void replace_verifier(std::shared_ptr<VerifierKind> verifier, Millis max_age);
 
     [[nodiscard]] std::optional<Affirmation> current(BootTime now) const;
+    /// The verifier's token behind what is current; null when there is none. It ends with the
+    /// session: who keeps a hold of it asks again each time.
+    [[nodiscard]] std::shared_ptr<const VerifierToken> token(BootTime now) const;
     [[nodiscard]] const Status& status() const noexcept { return status_; }
     [[nodiscard]] std::uint64_t epoch() const noexcept { return renewal_.epoch(); }
     /// When the next attempt is due: not before now.
@@ -90,16 +89,20 @@ class Session final {
     struct Collection;
     [[nodiscard]] Task<Result<Evidence>> take_turn(ReportData report_data);
     [[nodiscard]] Task<void> attempt();
+    [[nodiscard]] Task<Result<Attempt>> question_and_answer();
     void settle(Result<Attempt> attempted, BootTime asked);
     void affirmed(const AttestationResult& result, BootTime asked, AffirmingResult key);
+    void ended();
     void not_affirmed(AttemptOutcome outcome, std::string why, BootTime now);
     void drop_expired();
     [[nodiscard]] double jitter();
 
     Io& io_;
     Strand strand_;
+    Strand verifier_strand_;  // of the same pool: a slow verifier keeps nobody from the platform
     Platform& platform_;
     std::shared_ptr<VerifierKind> verifier_;
+    std::shared_ptr<const VerifierToken> token_;  // of what is current
     Millis max_age_, collect_timeout_;
     std::optional<Millis> fresh_;
     Renewal<AffirmingResult> renewal_;

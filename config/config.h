@@ -17,6 +17,7 @@
 #include "config/duration.h"
 #include "quote/base/digest.h"
 #include "quote/claims.h"
+#include "quote/platform/evidence.h"
 #include "quote/platform/vtpm_key.h"
 
 namespace attestd {
@@ -68,38 +69,6 @@ struct CollateralConfig {
     std::optional<std::uint32_t> evaluation_data_number;  ///< a certain set; excludes the above
 
     friend bool operator==(const CollateralConfig&, const CollateralConfig&) = default;
-};
-
-enum class VerifierType : std::uint8_t {
-    local,     ///< in this process
-    external,  ///< a service on a Unix socket (attestd-plugin(7))
-};
-
-[[nodiscard]] constexpr std::string_view verifier_type_name(VerifierType type) noexcept {
-    return type == VerifierType::local ? "local" : "external";
-}
-
-/// Whether results of this kind come with a token that others take as its word.
-[[nodiscard]] constexpr bool gives_identity_token(VerifierType /*type*/) noexcept { return false; }
-
-struct VerifierConfig {
-    VerifierType type = VerifierType::local;
-    std::filesystem::path socket;               ///< of an external one
-    Millis timeout = std::chrono::seconds(30);  ///< for its answer
-    bool expects_test = false;  ///< of an external one: all its results are test grade
-    LoadedFile policy;          ///< the appraisal policy of the local one
-    Millis max_age = std::chrono::minutes(10);
-    std::vector<std::filesystem::path> endorsements;  ///< files and folders, read at each appraisal
-    std::vector<LoadedFile> trust_anchors;            ///< additional: every result is test grade
-    CollateralConfig collateral;
-    /// No key of its own: the configuration is bound to RTMR3, so the log that explains the
-    /// registers must be held against them whether or not the appraisal policy pins events.
-    bool needs_event_log = false;
-
-    /// Every result may be of test grade.
-    [[nodiscard]] bool is_test() const noexcept { return expects_test || !trust_anchors.empty(); }
-
-    friend bool operator==(const VerifierConfig&, const VerifierConfig&) = default;
 };
 
 /// A secret of another source: the key of a store's `remote` slot is made from it.
@@ -178,6 +147,86 @@ struct HashiVaultSourceConfig {
 /// What systemd gives to attestd's own unit.
 struct CredentialSourceConfig {
     friend bool operator==(const CredentialSourceConfig&, const CredentialSourceConfig&) = default;
+};
+
+enum class VerifierType : std::uint8_t {
+    local,     ///< in this process
+    external,  ///< a service on a Unix socket (attestd-plugin(7))
+    ita,       ///< Intel Trust Authority
+    maa,       ///< Microsoft Azure Attestation
+    veraison,  ///< Veraison's challenge-response API
+    kbs,       ///< the attestation service behind a Trustee key broker
+};
+
+[[nodiscard]] constexpr std::string_view verifier_type_name(VerifierType type) noexcept {
+    constexpr std::string_view kNames[] = {"local", "external", "ita", "maa", "veraison", "kbs"};
+    return kNames[static_cast<std::size_t>(type)];
+}
+
+/// Whether results of this kind come with a token that others take as its word.
+[[nodiscard]] constexpr bool gives_identity_token(VerifierType type) noexcept {
+    return type != VerifierType::local && type != VerifierType::external;
+}
+
+/// A verifier on the network that answers with a signed token (`spec/remote-verifiers.md`).
+struct RemoteVerifierConfig {
+    std::string url;       ///< base address, no slash at the end
+    std::string issuer;    ///< "iss" of its tokens, letter by letter; empty: not looked at
+    std::string audience;  ///< "aud" must name it; empty: not looked at
+    /// Who signs tokens: public keys, certificates or authorities (PEM), or a JWKS document.
+    std::optional<LoadedFile> token_signer;
+    /// A JWKS. Its keys count as far as their certificates lead to an authority of `token_signer`;
+    /// without one, nothing but TLS vouches for them.
+    std::string token_keys_url;
+    std::filesystem::path api_key_file;  ///< of `ita`: read for each attempt, never digested
+    /// `ita`: ids that must have matched, all; `maa`: hashes ("x-ms-policy-hash") and `veraison`:
+    /// ids, one of which must have been applied. Empty: whichever the service applies.
+    std::vector<std::string> policies;
+    std::string api_version;               ///< of `maa`
+    std::vector<LoadedFile> endorsements;  ///< certificates (PEM) that go along with evidence
+    bool accept_warning = false;           ///< the middle tier opens, too
+    std::filesystem::path fetch_socket = "/run/attestd/fetch.sock";
+
+    friend bool operator==(const RemoteVerifierConfig&, const RemoteVerifierConfig&) = default;
+};
+
+/// A key broker that is asked for its attestation service's token.
+struct BrokerVerifierConfig {
+    KbsSourceConfig broker;
+    std::string issuer;                 ///< as above
+    std::vector<std::string> policies;  ///< one must be "ear.appraisal-policy-id"; empty: any
+    Tee tee;                            ///< whose evidence this machine gives
+    bool is_azure = false;              ///< by way of a paravisor's vTPM
+
+    friend bool operator==(const BrokerVerifierConfig&, const BrokerVerifierConfig&) = default;
+};
+
+struct VerifierConfig {
+    VerifierType type = VerifierType::local;
+    std::filesystem::path socket;               ///< of an external one
+    Millis timeout = std::chrono::seconds(30);  ///< for its answer; of one on the network, for each
+                                                ///< of challenge and appraisal
+    bool expects_test = false;  ///< of any but the local one: all its results are test grade
+    std::optional<RemoteVerifierConfig> remote;  ///< `ita`, `maa`, `veraison`
+    std::optional<BrokerVerifierConfig> broker;  ///< `kbs`
+    LoadedFile policy;                           ///< the appraisal policy of the local one
+    Millis max_age = std::chrono::minutes(10);
+    std::vector<std::filesystem::path> endorsements;  ///< files and folders, read at each appraisal
+    std::vector<LoadedFile> trust_anchors;            ///< additional: every result is test grade
+    CollateralConfig collateral;
+    /// No key of its own: the configuration is bound to RTMR3, so the log that explains the
+    /// registers must be held against them whether or not the appraisal policy pins events.
+    bool needs_event_log = false;
+
+    /// No signer of tokens is pinned: who can answer in the service's place can judge in its place.
+    [[nodiscard]] bool keys_by_tls_alone() const noexcept {
+        return (remote && !remote->token_signer) ||
+               (broker && broker->broker.discover_token_signer);
+    }
+    /// Every result may be of test grade.
+    [[nodiscard]] bool is_test() const noexcept { return expects_test || !trust_anchors.empty(); }
+
+    friend bool operator==(const VerifierConfig&, const VerifierConfig&) = default;
 };
 
 /// Compares whole components of a unit's name; with `any_instance`, `name` is "web@" and the

@@ -61,6 +61,8 @@ Result<void> check_signer(const JsonObject& members, const KbsSourceConfig& conf
             : "\"token_signer\" must name a file with who signs tokens");
 }
 
+}  // namespace
+
 Result<std::optional<LoadedFile>> file_or_none(JsonObject& members, std::string_view key,
                                                LoadContext& context) {
     const auto value = members.optional(key);
@@ -69,8 +71,6 @@ Result<std::optional<LoadedFile>> file_or_none(JsonObject& members, std::string_
     ATTESTD_TRY(LoadedFile file, context.load(path));
     return std::optional<LoadedFile>(std::move(file));
 }
-
-}  // namespace
 
 Result<KbsSourceConfig> load_kbs_source(JsonObject& members, LoadContext& context) {
     KbsSourceConfig out;

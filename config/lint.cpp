@@ -254,10 +254,18 @@ void lint_sources(const Config& config, Findings& out) {
     }
 }
 
+void lint_verifier(const Config& config, Findings& out) {
+    if (config.verifier.keys_by_tls_alone()) {
+        out.push_back({"verifier.any-signer", "verifier.token_signer",
+                       "nothing but TLS says who judged the evidence: pin a \"token_signer\""});
+    }
+}
+
 }  // namespace
 
 std::vector<LintFinding> lint(const Config& config) {
     Findings out;
+    lint_verifier(config, out);
     lint_sources(config, out);
     lint_listeners(config, out);
     lint_workloads(config, out);
@@ -272,7 +280,7 @@ std::vector<LintFinding> lint(const Config& config) {
                        "when that is done"});
     }
     if (config.is_test_setup()) {
-        const bool is_external = config.verifier.type == VerifierType::external;
+        const bool is_external = config.verifier.type != VerifierType::local;
         out.push_back({"verifier.test-grade",
                        is_external ? "verifier.test" : "verifier.trust_anchors",
                        is_external ? "all results are test grade"

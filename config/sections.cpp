@@ -12,9 +12,6 @@
 namespace attestd {
 namespace {
 
-// Kinds that the design names and this build does not have.
-constexpr std::array<std::string_view, 4> kLaterVerifiers{"kbs", "ita", "maa", "veraison"};
-
 Result<std::string> address_or_none(JsonObject& members, std::string_view key) {
     const auto value = members.optional(key);
     return value ? address_of(*value) : Result<std::string>(std::string());
@@ -219,6 +216,17 @@ Result<PlatformConfig> load_platform(const MaybeValue& value) {
     return platform;
 }
 
+namespace {
+
+constexpr std::array<std::string_view, 6> kVerifierTypes{"local", "external", "ita",
+                                                         "maa",   "veraison", "kbs"};
+
+std::optional<VerifierType> verifier_type_named(std::string_view name) {
+    const auto* const found = std::find(kVerifierTypes.begin(), kVerifierTypes.end(), name);
+    if (found == kVerifierTypes.end()) return std::nullopt;
+    return static_cast<VerifierType>(found - kVerifierTypes.begin());
+}
+
 Result<void> load_external_verifier(JsonObject& members, VerifierConfig& verifier) {
     constexpr Millis kMinTimeout = std::chrono::milliseconds(100);
     ATTESTD_TRY(const JsonValue socket, members.required("socket"));
@@ -231,19 +239,28 @@ Result<void> load_external_verifier(JsonObject& members, VerifierConfig& verifie
     return members.finish();
 }
 
+}  // namespace
+
 Result<VerifierConfig> load_verifier(const JsonValue& value, LoadContext& context) {
     VerifierConfig verifier;
     ATTESTD_TRY(JsonObject members, value.object());
     ATTESTD_TRY(const JsonValue type_value, members.required("type"));
     ATTESTD_TRY(const std::string type, type_value.text());
-    const bool is_external = type == verifier_type_name(VerifierType::external);
-    if (!is_external && type != verifier_type_name(VerifierType::local))
-        return fail_type(type_value, type, kLaterVerifiers, "\"local\" and \"external\"");
+    const auto named = verifier_type_named(type);
+    if (!named) {
+        return type_value.fail_here(Errc::bad_value,
+                                    fmt::format("one of \"{}\" is expected, this is \"{}\"",
+                                                fmt::join(kVerifierTypes, "\", \""), type));
+    }
+    verifier.type = *named;
     constexpr Millis kMinAge = std::chrono::seconds(1);
     ATTESTD_TRY(verifier.max_age, duration_or(members, "max_age", verifier.max_age, kMinAge));
-    if (is_external) {
-        verifier.type = VerifierType::external;
+    if (*named == VerifierType::external) {
         ATTESTD_CHECK(load_external_verifier(members, verifier));
+        return verifier;
+    }
+    if (*named != VerifierType::local) {
+        ATTESTD_CHECK(load_remote_verifier(*named, members, context, verifier));
         return verifier;
     }
     ATTESTD_TRY(const JsonValue policy, members.required("policy"));

@@ -91,6 +91,8 @@ ordered_json warnings_json(const Agent& agent) {
             out.push_back("source " + name +
                           " takes tokens of any signer: TLS alone says who judged the evidence");
     }
+    if (policy.verifier.keys_by_tls_alone())
+        out.push_back("the verifier's tokens count by keys that TLS alone vouches for");
     if (policy.is_test_setup())
         out.push_back("trust anchors were added: results that rest on them are test grade");
     if (secret_memory() == SecretMemory::unlocked)

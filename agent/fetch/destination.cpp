@@ -12,7 +12,7 @@
 namespace attestd::fetch {
 namespace {
 
-constexpr std::array<std::string_view, 4> kMethods{"GET", "POST", "PUT", "LIST"};
+constexpr std::array<std::string_view, 5> kMethods{"GET", "POST", "PUT", "LIST", "DELETE"};
 // Under these, Intel's and AMD's services (and caches of them) give nothing that is not signed.
 constexpr std::array<std::string_view, 4> kCollateralPaths{"/sgx/", "/tdx/", "/vcek/", "/vlek/"};
 
@@ -32,9 +32,9 @@ bool is_collateral_path(std::string_view path) noexcept {
 Result<Destination> judge(const FetchConfig& config, std::string_view method,
                           std::string_view text) {
     if (std::find(kMethods.begin(), kMethods.end(), method) == kMethods.end())
-        return fail(
-            Errc::fetch_denied,
-            fmt::format("method {}: GET, POST, PUT and LIST are allowed", printable(method)));
+        return fail(Errc::fetch_denied,
+                    fmt::format("method {}: GET, POST, PUT, LIST and DELETE are allowed",
+                                printable(method)));
     ATTESTD_TRY(Url url, parse_url(text));
     const HostRule* const rule = find_rule(config, url.host, url.port);
     if (rule == nullptr) {

@@ -20,10 +20,10 @@ using Fields = std::vector<std::pair<std::string, std::string>>;  ///< names as 
 inline constexpr std::string_view kReservedPrefix = "attestd-";
 
 struct ProxyRequest {
-    std::string method;            ///< GET, POST, PUT or LIST
+    std::string method;            ///< GET, POST, PUT, LIST or DELETE
     std::string url;               ///< as the client wrote it: not judged yet
     Fields fields;                 ///< to be sent as they stand
-    Bytes body;                    ///< empty for GET and LIST
+    Bytes body;                    ///< empty for GET, LIST and DELETE
     Millis timeout{};              ///< for the server's whole answer; zero: as configured
     std::size_t max_body_len = 0;  ///< of the answer; zero: as configured
 };

@@ -1,6 +1,7 @@
 #include "agent/http/unix_client.h"
 
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>

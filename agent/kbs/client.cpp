@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "agent/kbs/handshake.h"
+#include "agent/kbs/runtime_data.h"
 #include "agent/log.h"
 #include "config/secret_name.h"
 
@@ -21,27 +23,6 @@ constexpr std::chrono::hours kLongestSession{24};
 // attestd-fetch takes 24 KiB of head, and the address is in it too.
 constexpr std::size_t kMaxBearerLen = 16384;
 
-JoseKeyKind key_kind_of(TeeKeyType type) noexcept {
-    switch (type) {
-        case TeeKeyType::p521:
-            return JoseKeyKind::p521;
-        case TeeKeyType::rsa3072:
-            return JoseKeyKind::rsa3072;
-        case TeeKeyType::p256:
-            break;
-    }
-    return JoseKeyKind::p256;
-}
-
-Result<std::optional<TokenSigners>> signers_of(const KbsSourceConfig& config) {
-    if (!config.token_signer) return std::optional<TokenSigners>();
-    const auto algorithm = jws_algorithm_named(config.token_algorithm);
-    ATTESTD_TRY(TokenSigners signers,
-                TokenSigners::parse(config.token_signer->bytes, config.token_signer->path.string(),
-                                    algorithm));
-    return std::optional<TokenSigners>(std::move(signers));
-}
-
 Result<Secret> decrypted(ByteView body, const JosePrivateKey& key) {
     ATTESTD_TRY(const Jwe message, Jwe::parse(as_text(body), "the broker's answer"));
     ATTESTD_TRY(Secret secret, message.decrypt(key));
@@ -52,9 +33,18 @@ Result<Secret> decrypted(ByteView body, const JosePrivateKey& key) {
 
 }  // namespace
 
+Result<std::optional<TokenSigners>> broker_signers(const KbsSourceConfig& config) {
+    if (!config.token_signer) return std::optional<TokenSigners>();
+    const auto algorithm = jws_algorithm_named(config.token_algorithm);
+    ATTESTD_TRY(TokenSigners signers,
+                TokenSigners::parse(config.token_signer->bytes, config.token_signer->path.string(),
+                                    algorithm));
+    return std::optional<TokenSigners>(std::move(signers));
+}
+
 Result<KbsClient> KbsClient::make(KbsSourceConfig config, std::shared_ptr<Fetcher> fetcher,
                                   std::shared_ptr<Attester> attester, Clocks clocks) {
-    ATTESTD_TRY(auto signers, signers_of(config));
+    ATTESTD_TRY(auto signers, broker_signers(config));
     if (config.init_data && !is_utf8(as_text(config.init_data->bytes))) {
         return fail(Errc::bad_config,
                     config.init_data->path.string() + ": init-data must be UTF-8 text");
@@ -226,58 +216,19 @@ Result<void> KbsClient::begin_session(unsigned& num_handshakes_left, Fetcher::De
 
 Result<KbsClient::Session> KbsClient::handshake(Fetcher::Deadline deadline) {
     ATTESTD_TRY(const TeeKind kind, attester_->kind());
-    const auto spelling = config_.legacy_tee_names ? TeeSpelling::legacy : TeeSpelling::current;
-    const auto hashes = offered_hashes(kind.is_azure);
-    ATTESTD_TRY(
-        const FetchResponse greeted,
-        post("auth",
-             auth_body(config_.protocol, tee_name_of(kind, spelling), hashes, config_.extra_params),
-             /*cookie=*/"", Step::auth, deadline));
-    ATTESTD_TRY(const Challenge challenge, parse_challenge(as_text(greeted.body), hashes));
-    ATTESTD_TRY(std::string cookie, session_cookie_of(greeted));
-
-    ATTESTD_TRY(JosePrivateKey key, JosePrivateKey::generate(key_kind_of(config_.tee_key)));
-    const auto public_jwk = nlohmann::json::parse(key.public_key().jwk());
-    const std::string bound = config_.protocol == KbsProtocol::v0_2_0
-                                  ? device_text(challenge.nonce, public_jwk)
-                                  : primary_text(challenge.nonce, public_jwk, /*additional=*/"");
-    const Bytes digest = digest_of(bound, challenge.hash);
-    ATTESTD_TRY(const Evidence evidence, attester_->collect(report_data_of(digest), deadline));
-    if (!(kind_of(evidence) == kind))
-        return fail(Errc::platform_failed, "the evidence is of another TEE than the session's");
-    ATTESTD_TRY(const auto primary, primary_evidence(evidence, digest));
-    Attestation attestation{challenge.nonce, public_jwk, primary};
-    if (config_.init_data) attestation.init_data = as_text(config_.init_data->bytes);
-    ATTESTD_TRY(const std::string text,
-                attest(attest_body(config_.protocol, attestation), cookie, deadline));
-
-    const TokenExpectations expected{signers_ ? &*signers_ : nullptr, challenge.nonce, public_jwk,
+    const SendStep by_us = [this](FetchRequest request, Step step, Fetcher::Deadline until) {
+        return send(std::move(request), step, until);
+    };
+    ATTESTD_TRY(OpenHandshake open, open_handshake(config_, kind, by_us, deadline));
+    ATTESTD_TRY(const Evidence evidence, attester_->collect(report_data_of(open.digest), deadline));
+    ATTESTD_TRY(const std::string text, attest_handshake(config_, open, evidence, by_us, deadline));
+    const TokenExpectations expected{signers_ ? &*signers_ : nullptr, open.nonce, open.public_jwk,
                                      config_.accept_warning};
     const Time now = clocks_.wall();
     ATTESTD_TRY(JudgedToken token, judge_token(text, expected, now));
     const BootTime expires =
         clocks_.boot() + std::min<std::chrono::seconds>(token.expires() - now, kLongestSession);
-    return Session{std::move(key), std::move(cookie), std::move(token), expires};
-}
-
-Result<std::string> KbsClient::attest(const std::string& body, const std::string& cookie,
-                                      Fetcher::Deadline deadline) {
-    const auto answer = post("attest", body, cookie, Step::attest, deadline);
-    if (answer) return parse_token_answer(as_text(answer->body));
-    // The broker says no more to us, and all to its own log: by this the two are matched.
-    return fail(answer.error().code, fmt::format("{} (session {})", answer.error().detail,
-                                                 cookie.substr(0, kMaxShownCookie)));
-}
-
-Result<FetchResponse> KbsClient::post(std::string_view endpoint, std::string body,
-                                      std::string cookie, Step step, Fetcher::Deadline deadline) {
-    FetchRequest request;
-    request.url = fmt::format("{}/kbs/v0/{}", config_.url, endpoint);
-    request.method = "POST";
-    request.content_type = "application/json";
-    request.body = to_bytes(as_bytes(body));
-    if (!cookie.empty()) request.headers.emplace_back("Cookie", "kbs-session-id=" + cookie);
-    return send(std::move(request), step, deadline);
+    return Session{std::move(open.key), std::move(open.cookie), std::move(token), expires};
 }
 
 Result<FetchResponse> KbsClient::send(FetchRequest request, Step step, Fetcher::Deadline deadline) {

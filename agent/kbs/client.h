@@ -47,6 +47,10 @@ struct Counters {
     std::uint64_t num_failed = 0;      ///< reads that failed
 };
 
+/// Who signs the broker's tokens, as configuration pins it; empty where it pins nobody. Errors of
+/// TokenSigners::parse().
+[[nodiscard]] Result<std::optional<TokenSigners>> broker_signers(const KbsSourceConfig& config);
+
 class KbsClient final {
  public:
     /// `config` is a source's; its init-data and signer's file have been found good by make().
@@ -95,12 +99,7 @@ class KbsClient final {
     [[nodiscard]] Result<void> begin_session(unsigned& num_handshakes_left,
                                              Fetcher::Deadline deadline);
     [[nodiscard]] Result<Session> handshake(Fetcher::Deadline deadline);
-    [[nodiscard]] Result<std::string> attest(const std::string& body, const std::string& cookie,
-                                             Fetcher::Deadline deadline);
     [[nodiscard]] Result<FetchResponse> send(FetchRequest request, Step step,
-                                             Fetcher::Deadline deadline);
-    [[nodiscard]] Result<FetchResponse> post(std::string_view endpoint, std::string body,
-                                             std::string cookie, Step step,
                                              Fetcher::Deadline deadline);
     [[nodiscard]] bool has_session() const noexcept;
     [[nodiscard]] static Result<void> check_backoff(const Error* held);

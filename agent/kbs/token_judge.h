@@ -9,14 +9,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "quote/base/time.h"
 #include "quote/jose/token_signers.h"
 
 namespace attestd::kbs {
-
-/// `iat` and `nbf` may be this far ahead of our clock.
-inline constexpr std::chrono::seconds kMaxTokenSkew{60};
 
 struct TokenExpectations {
     /// Null: nobody is pinned, and configuration says so in as many words.
@@ -24,6 +22,8 @@ struct TokenExpectations {
     const std::string& nonce;          ///< of the handshake, as it came
     const nlohmann::json& public_jwk;  ///< of the handshake, as it was sent
     bool accept_warning = false;
+    std::string_view issuer{};            ///< "iss"; empty: not looked at
+    std::vector<std::string> policies{};  ///< of which one was applied; empty: any
 };
 
 class JudgedToken final {
@@ -34,6 +34,8 @@ class JudgedToken final {
     /// "cpu0.hardware=2 ...": the trustworthiness vectors, for logs; what is not a number is left
     /// out.
     [[nodiscard]] const std::string& vector() const noexcept { return vector_; }
+    /// JSON of what it says about the evidence of "cpu0": "ear.veraison.annotated-evidence".
+    [[nodiscard]] const std::string& evidence_claims() const noexcept { return evidence_claims_; }
     /// As it came.
     [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
@@ -41,12 +43,13 @@ class JudgedToken final {
     friend Result<JudgedToken> judge_token(std::string_view, const TokenExpectations&, Time);
     JudgedToken() = default;
     Time expires_{};
-    std::string status_, vector_, text_;
+    std::string status_, vector_, evidence_claims_, text_;
 };
 
 /// Errc::token_malformed, Errc::token_algorithm, Errc::token_untrusted, Errc::token_signature,
-/// Errc::token_expired, Errc::token_nonce, Errc::token_key, Errc::token_not_affirming: the first in
-/// this order. Claims that must be there and are not are Errc::token_malformed.
+/// Errc::token_expired, Errc::token_issuer, Errc::token_nonce, Errc::token_key,
+/// Errc::token_not_affirming: the first in this order. Claims that must be there and are not are
+/// Errc::token_malformed.
 [[nodiscard]] Result<JudgedToken> judge_token(std::string_view token,
                                               const TokenExpectations& expected, Time now);
 

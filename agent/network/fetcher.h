@@ -20,7 +20,7 @@ namespace attestd {
 
 struct FetchRequest {
     std::string url;                                             ///< absolute, `https://...`
-    std::string method = "GET";                                  ///< GET, POST, PUT or LIST
+    std::string method = "GET";                                  ///< GET, POST, PUT, LIST or DELETE
     std::vector<std::pair<std::string, std::string>> headers{};  ///< sent as they stand
     std::string content_type{};  ///< sent when the body is not empty
     Bytes body{};                ///< at most 1 MiB

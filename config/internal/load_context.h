@@ -78,6 +78,15 @@ template <class F>
                                               std::span<const std::string_view> later,
                                               std::string_view known);
 
+/// The members of a verifier on the network but "type" and "max_age"; sets `type`.
+[[nodiscard]] Result<void> load_remote_verifier(VerifierType type, JsonObject& members,
+                                                LoadContext& context, VerifierConfig& verifier);
+
+/// The member of a file's name, loaded; empty when absent.
+[[nodiscard]] Result<std::optional<LoadedFile>> file_or_none(JsonObject& members,
+                                                             std::string_view key,
+                                                             LoadContext& context);
+
 /// A source of type "kbs", but for its "type".
 [[nodiscard]] Result<KbsSourceConfig> load_kbs_source(JsonObject& members, LoadContext& context);
 /// The same of type "vault".

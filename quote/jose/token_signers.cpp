@@ -65,8 +65,7 @@ std::optional<JsonValue> signer_member(const Jws& token, std::string_view key) {
     return inner->optional(key);
 }
 
-Result<std::vector<SignerCertificate>> signer_chain(const Jws& token) {
-    const auto x5c = signer_member(token, "x5c");
+Result<std::vector<SignerCertificate>> signer_chain(const std::optional<JsonValue>& x5c) {
     if (!x5c)
         return untrusted_signer("it brings no certificates, and a pinned authority needs them");
     const auto elements = x5c->array(kMaxSignerChainLen);
@@ -82,6 +81,9 @@ Result<std::vector<SignerCertificate>> signer_chain(const Jws& token) {
     }
     return out;
 }
+
+// Entries of key sets may leave the key to their certificate.
+bool states_numbers(JsonObject& jwk) { return jwk.optional("n") || jwk.optional("x"); }
 
 }  // namespace
 
@@ -142,8 +144,10 @@ Result<TokenSigners> TokenSigners::parse(ByteView file, const std::string& name,
 }
 
 // The leaf's key, once its certificates lead to a pinned authority.
-Result<JwsKey> TokenSigners::chained_key(const Jws& token, Time now) const {
-    ATTESTD_TRY(auto chain, signer_chain(token));
+Result<JwsKey> TokenSigners::chained_key(const std::optional<JsonValue>& x5c,
+                                         const std::optional<JsonValue>& jwk,
+                                         std::optional<JwsAlgorithm> algorithm, Time now) const {
+    ATTESTD_TRY(auto chain, signer_chain(x5c));
     const SignerStore store(X509_STORE_new());
     const SignerStoreCtx ctx(X509_STORE_CTX_new());
     const SignerStack others(sk_X509_new_null());
@@ -172,8 +176,7 @@ Result<JwsKey> TokenSigners::chained_key(const Jws& token, Time now) const {
     }
     if ((X509_get_key_usage(leaf.get()) & KU_DIGITAL_SIGNATURE) == 0)
         return untrusted_signer("its certificate is not for signatures");
-    ATTESTD_TRY(JwsKey key, signer_key(leaf.get(), algorithm_));
-    const auto jwk = signer_member(token, "jwk");
+    ATTESTD_TRY(JwsKey key, signer_key(leaf.get(), algorithm));
     if (!jwk) return key;
     const auto named = JwsKey::from_jwk(*jwk, key.algorithm());
     if (!named || !named->is_same_key(key))
@@ -193,9 +196,25 @@ Result<void> TokenSigners::verify(const Jws& token, Time now) const {
         if (is_first || tried.error().code != Errc::token_algorithm) result = std::move(tried);
     }
     if (authorities_.empty()) return result;
-    const auto key = chained_key(token, now);
+    const auto key =
+        chained_key(signer_member(token, "x5c"), signer_member(token, "jwk"), algorithm_, now);
     if (!key) return tl::make_unexpected(key.error());
     return token.verify(*key);
+}
+
+Result<JwsKey> TokenSigners::certified_key(const JsonValue& jwk, JwsAlgorithm algorithm,
+                                           Time now) const {
+    auto in = jwk.object();
+    if (!in) return untrusted_signer(in.error().detail);
+    const auto numbers = states_numbers(*in) ? std::optional(jwk) : std::nullopt;
+    return chained_key(in->optional("x5c"), numbers, algorithm, now);
+}
+
+Result<JwsKey> certificate_or_jwk_key(const JsonValue& jwk, JwsAlgorithm algorithm) {
+    ATTESTD_TRY(JsonObject in, jwk.object());
+    if (states_numbers(in)) return JwsKey::from_jwk(jwk, algorithm);
+    ATTESTD_TRY(const auto chain, signer_chain(in.optional("x5c")));
+    return signer_key(chain.front().get(), algorithm);
 }
 
 Result<JwsKey> key_named_by(const Jws& token) {

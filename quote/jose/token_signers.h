@@ -29,6 +29,17 @@ class TokenSigners final {
     /// Errc::token_algorithm, Errc::token_signature, Errc::token_untrusted.
     [[nodiscard]] Result<void> verify(const Jws& token, Time now) const;
 
+    /// Whether authorities are pinned, and no key.
+    [[nodiscard]] bool is_authority() const noexcept {
+        return keys_.empty() && !authorities_.empty();
+    }
+
+    /// The key of an entry of a key set, once the entry's own certificates ("x5c") lead to a pinned
+    /// authority; any key that it states beside them must be the same. Errc::token_untrusted,
+    /// Errc::token_algorithm when it is not for `algorithm`.
+    [[nodiscard]] Result<JwsKey> certified_key(const JsonValue& jwk, JwsAlgorithm algorithm,
+                                               Time now) const;
+
  private:
     using Certificate = std::shared_ptr<X509>;
     struct Pinned {
@@ -37,7 +48,10 @@ class TokenSigners final {
     };
     [[nodiscard]] Result<void> add_certificate(ByteView der);
     [[nodiscard]] Result<void> add_jwks(std::string_view text, const std::string& name);
-    [[nodiscard]] Result<JwsKey> chained_key(const Jws& token, Time now) const;
+    /// `x5c` and `jwk` as they came, where they did.
+    [[nodiscard]] Result<JwsKey> chained_key(const std::optional<JsonValue>& x5c,
+                                             const std::optional<JsonValue>& jwk,
+                                             std::optional<JwsAlgorithm> algorithm, Time now) const;
 
     std::optional<JwsAlgorithm> algorithm_;
     std::vector<Pinned> keys_;
@@ -47,5 +61,9 @@ class TokenSigners final {
 /// The key that the token itself names ("jwk" in its header). It says nothing about who made the
 /// token: for those who were told to take any signer, in so many words. Errc::token_untrusted.
 [[nodiscard]] Result<JwsKey> key_named_by(const Jws& token);
+
+/// The key of an entry of a key set that is trusted as it is: of its numbers, or where it has none
+/// of its first certificate. Errors of JwsKey::from_jwk(), Errc::bad_value.
+[[nodiscard]] Result<JwsKey> certificate_or_jwk_key(const JsonValue& jwk, JwsAlgorithm algorithm);
 
 }  // namespace attestd

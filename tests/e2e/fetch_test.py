@@ -140,11 +140,11 @@ def test_plain():
 
 
 def test_methods():
-    """GET, POST, PUT and LIST reach the server with their headers and body, and nothing is added that tells"""
+    """GET, POST, PUT, LIST and DELETE reach the server with their headers and body, and nothing is added that tells"""
     with Setting() as (server, fetch):
         server.serve("/x", b"ok")
         body = bytes(range(256)) * 4096  # 1 MiB
-        for method, sent in (("GET", None), ("LIST", None), ("POST", b"{}"), ("PUT", body), ("POST", None)):
+        for method, sent in (("GET", None), ("LIST", None), ("DELETE", None), ("POST", b"{}"), ("PUT", body), ("POST", None)):
             server.forget()
             headers = {"X-Custom": "a, b", "Authorization": "Bearer t"}
             if sent:
@@ -388,7 +388,7 @@ def test_denied():
                     "https://kdsintf.amd.com/"):
             method = "POST" if url.startswith("vsock") else "GET"
             refused(fetch.get(url, method), "fetch.denied")
-        refused(fetch.get(server.url("/x"), "DELETE"), "fetch.denied", "GET, POST, PUT and LIST")
+        refused(fetch.get(server.url("/x"), "PATCH"), "fetch.denied", "GET, POST, PUT, LIST and DELETE")
         assert not server.requests
 
 

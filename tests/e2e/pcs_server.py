@@ -17,7 +17,7 @@ It stands for Intel's PCS, a PCCS or AMD's KDS: whatever tells attestd-fetch an 
         server.tls("expired")                                  # every new connection from now on; see TLS_MODES
 
 A target is the path with its query string, compared byte for byte. What is not known is 404. All methods,
-GET, POST, PUT and LIST, get the same answer; a test that cares looks at `requests`.
+GET, POST, PUT, LIST and DELETE, get the same answer; a test that cares looks at `requests`.
 
     pcs_server.py [--port N] [--index PATH]    serves until SIGTERM or SIGINT; prints its URL and its CA first
 
@@ -232,7 +232,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.head(answer.status, {"Content-Length": len(answer.body), **answer.headers})
         self.write(answer.body)
 
-    do_GET = do_POST = do_PUT = do_LIST = answer
+    do_GET = do_POST = do_PUT = do_LIST = do_DELETE = answer
 
     def head(self, status, headers):
         self.send_response_only(status)

@@ -19,7 +19,7 @@ constexpr unsigned kOwnFailure = 502;
 constexpr std::string_view kErrorField = "attestd-fetch-error";
 constexpr std::string_view kReserved = "attestd-";
 constexpr JsonLimits kProblemLimits{.max_len = 65536, .max_depth = 4};
-constexpr std::array<std::string_view, 4> kMethods{"GET", "POST", "PUT", "LIST"};
+constexpr std::array<std::string_view, 5> kMethods{"GET", "POST", "PUT", "LIST", "DELETE"};
 // attestd-fetch gives up a little earlier than we do, so that its reason arrives.
 constexpr milliseconds kMaxMargin{500};
 
@@ -33,7 +33,7 @@ Result<milliseconds> time_for(Fetcher::Deadline deadline, const FetchRequest& re
 Result<void> check(const FetchRequest& request) {
     if (std::find(kMethods.begin(), kMethods.end(), request.method) == kMethods.end())
         return fail(Errc::fetch_denied,
-                    "fetch: a method other than GET, POST, PUT and LIST was asked for");
+                    "fetch: a method other than GET, POST, PUT, LIST and DELETE was asked for");
     if (request.body.size() > kMaxRequestBody)
         return fail(Errc::fetch_denied,
                     fmt::format("fetch: a body of {} bytes is over the limit of {}",

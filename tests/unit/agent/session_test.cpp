@@ -45,7 +45,21 @@ class FakeVerifier final : public VerifierKind {
     std::chrono::seconds life = 1h;
     int num_mismatched = 0;
     std::vector<EndorsementId> wanted;
+    std::optional<ReportData> own_report_data;  // asked for in place of the usual
+    std::optional<Error> no_challenge;
+    bool gives_token = false;
 
+    Result<ReportData> begin(ByteView nonce) override {
+        if (no_challenge) return tl::make_unexpected(*no_challenge);
+        if (own_report_data) return *own_report_data;
+        return VerifierKind::begin(nonce);
+    }
+    std::shared_ptr<const VerifierToken> take_token() override {
+        if (!gives_token) return nullptr;
+        auto text = Secret::copy_of(as_bytes("token"));
+        REQUIRE_OK(text);
+        return std::make_shared<const VerifierToken>(VerifierToken{*std::move(text), Time()});
+    }
     std::string_view name() const noexcept override { return "fake"; }
     std::vector<EndorsementId> take_wanted() override { return std::exchange(wanted, {}); }
     Result<AttestationResult> appraise(const Evidence& evidence, const Expectations& expected,
@@ -408,4 +422,46 @@ TEST_CASE(
         CHECK(f.opens());
     }
     CHECK(passed_on.empty());
+}
+
+TEST_CASE(
+    "session: a verifier says what the evidence is to carry, and without its word none is made",
+    "[agent][session]") {
+    Fixture f;
+    f.verifier->own_report_data = ReportData{1, 2, 3};
+    f.one_attempt();
+    REQUIRE(f.opens());
+    CHECK(f.platform.asked.back() == *f.verifier->own_report_data);
+    CHECK(f.verifier->num_mismatched == 0);
+    f.verifier->no_challenge = Error{Errc::unavailable, "down"};
+    const auto num_asked = f.platform.asked.size();
+    f.renew();
+    CHECK(f.platform.asked.size() == num_asked);
+    CHECK(f.session.status().last == AttemptOutcome::unreachable);
+    CHECK(f.opens());  // an outage: the earlier result serves
+}
+
+TEST_CASE("session: the verifier's token is there while its result is, and no longer",
+          "[agent][session]") {
+    Fixture f;
+    f.one_attempt();
+    CHECK(f.session.token(BootClock::now()) == nullptr);
+    f.verifier->gives_token = true;
+    f.renew();
+    const auto token = f.session.token(BootClock::now());
+    REQUIRE(token != nullptr);
+    CHECK(token->text.expose([](ByteView text) { return as_text(text) == "token"; }));
+    CHECK(f.session.token(BootClock::now() + 11min) == nullptr);
+    f.verifier->says = FakeVerifier::Says::unreachable;
+    f.renew();
+    CHECK(f.session.token(BootClock::now()) == token);  // an outage ends nothing
+    f.verifier->says = FakeVerifier::Says::refused;
+    f.renew();
+    CHECK(f.session.token(BootClock::now()) == nullptr);
+    CHECK(token.use_count() == 1);
+    f.verifier->says = FakeVerifier::Says::accepted;
+    f.renew();
+    REQUIRE(f.session.token(BootClock::now()) != nullptr);
+    f.session.stop();
+    CHECK(f.session.token(BootClock::now()) == nullptr);
 }

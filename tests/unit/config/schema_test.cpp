@@ -164,6 +164,41 @@ TEST_CASE("attestd.schema.json: each type of platform takes its own keys", "[con
           keys_of_schema(read_json("attestd.schema.json"), row.pointer));
 }
 
+TEST_CASE("attestd.schema.json: each type of verifier takes its own keys", "[config][schema]") {
+    struct Row {
+        const char* pointer;
+        json verifier;
+    };
+    const json remote{{"url", "https://v"}, {"token_keys_url", "https://v/certs"}};
+    const auto with = [&](json more) {
+        more.update(remote);
+        return more;
+    };
+    const auto row = GENERATE_COPY(
+        values<Row>({{"/properties/verifier/oneOf/1", {{"type", "external"}, {"socket", "/s"}}},
+                     {"/properties/verifier/oneOf/2",
+                      with({{"type", "ita"}, {"issuer", "i"}, {"api_key_file", "/k"}})},
+                     {"/properties/verifier/oneOf/3", with({{"type", "maa"}})},
+                     {"/properties/verifier/oneOf/4", with({{"type", "veraison"}})},
+                     {"/properties/verifier/oneOf/5",
+                      {{"type", "kbs"},
+                       {"url", "https://k"},
+                       {"tee", "snp"},
+                       {"discover_token_signer", true}}}}));
+    INFO(row.pointer);
+    const TempDir dir;
+    dir.write("policy.json", std::string_view("{}"));
+    json config = full_config(dir);
+    config.erase("secrets_dir");
+    config["verifier"] = row.verifier;
+    REQUIRE_OK(load_config(dir.write("attestd.json", config.dump())));
+    config["verifier"][std::string(kBogus)] = 1;
+    const auto refused = load_config(dir.write("attestd.json", config.dump()));
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(keys_named_by(refused.error()) ==
+          keys_of_schema(read_json("attestd.schema.json"), row.pointer));
+}
+
 TEST_CASE("appraisal.schema.json names exactly the keys that the policy's parser knows",
           "[config][schema]") {
     struct Row {

@@ -170,14 +170,14 @@ TEST_CASE("fetch URL: an error never repeats the query, which may identify the m
     CHECK_THAT(got.error().detail, !ContainsSubstring("c0ffee"));
 }
 
-TEST_CASE("fetch: methods other than GET, POST, PUT and LIST are denied", "[fetch]") {
+TEST_CASE("fetch: methods other than GET, POST, PUT, LIST and DELETE are denied", "[fetch]") {
     const std::string url = "https://kdsintf.amd.com/x";
-    for (const char* method : {"GET", "POST", "PUT", "LIST"}) {
+    for (const char* method : {"GET", "POST", "PUT", "LIST", "DELETE"}) {
         INFO(method);
         REQUIRE_OK(judge(config(), method, url));
     }
     for (const char* method :
-         {"", "get", "HEAD", "DELETE", "CONNECT", "OPTIONS", "PATCH", "TRACE"}) {
+         {"", "get", "HEAD", "delete", "CONNECT", "OPTIONS", "PATCH", "TRACE"}) {
         INFO(method);
         REQUIRE_ERRC(Errc::fetch_denied, judge(config(), method, url));
     }
@@ -198,6 +198,7 @@ TEST_CASE("fetch: a collateral_only host gets GET of signed endorsements and not
         {"POST", "/sgx/certification/v4/pckcrl", false},
         {"PUT", "/sgx/certification/v4/platformcollateral", false},
         {"LIST", "/sgx/", false},
+        {"DELETE", "/sgx/", false},
         {"GET", "/", false},
         {"GET", "/sgx", false},
         {"GET", "/sgxx/certification", false},

@@ -1,0 +1,86 @@
+#include "agent/remote/kbs_kind.h"
+
+#include <array>
+
+#include "agent/kbs/client.h"
+#include "agent/kbs/runtime_data.h"
+
+namespace attestd::remote {
+namespace {
+
+constexpr JsonLimits kEvidenceClaimLimits{.max_len = std::size_t{1} << 19, .max_depth = 32};
+
+// Trustee's own names, below the TEE's.
+constexpr auto kTrusteeTdPairs = std::to_array<ClaimPair>({
+    {"mr_td", "mrtd", Need::must_be_there},
+    {"rtmr_0", "rtmr0", Need::may_be_absent},
+    {"rtmr_1", "rtmr1", Need::may_be_absent},
+    {"rtmr_2", "rtmr2", Need::may_be_absent},
+    {"rtmr_3", "rtmr3", Need::may_be_absent},
+    {"mr_config_id", "mrconfigid", Need::may_be_absent},
+    {"mr_owner", "mrowner", Need::may_be_absent},
+    {"td_attributes", "td_attributes", Need::may_be_absent},
+    {"xfam", "xfam", Need::may_be_absent},
+});
+constexpr auto kTrusteeSnpPairs = std::to_array<ClaimPair>({
+    {"measurement", "measurement", Need::must_be_there},
+    {"chip_id", "chip_id", Need::may_be_absent},
+    {"policy_debug_allowed", "policy_debug", Need::may_be_absent},
+});
+
+// What the token's annotated evidence says about ours.
+Result<void> check_annotated(const std::string& text, const EvidenceFacts& facts,
+                             kbs::TeeKind kind) {
+    ATTESTD_TRY(const auto document, JsonDocument::parse(text, "token", kEvidenceClaimLimits));
+    ATTESTD_TRY(JsonObject annotated, document.root().object());
+    ATTESTD_TRY(JsonObject claims,
+                object_claim(annotated, kbs::tee_name_of(kind, kbs::TeeSpelling::current)));
+    if (facts.tee == Tee::snp) return check_claims(claims, kTrusteeSnpPairs, facts.claims);
+    ATTESTD_TRY(JsonObject quote, object_claim(claims, "quote"));
+    ATTESTD_TRY(JsonObject body, object_claim(quote, "body"));
+    return check_claims(body, kTrusteeTdPairs, facts.claims);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<VerifierKind>> KbsKind::make(const VerifierConfig& config,
+                                                    Surroundings around) {
+    ATTESTD_TRY(auto signers, kbs::broker_signers(config.broker->broker));
+    return std::unique_ptr<VerifierKind>(
+        new KbsKind(config, std::move(signers), std::move(around)));
+}
+
+kbs::SendStep KbsKind::sender() {
+    return [this](const FetchRequest& request, kbs::Step step,
+                  Fetcher::Deadline deadline) -> Result<FetchResponse> {
+        ATTESTD_TRY(FetchResponse answer, fetch(request, deadline));
+        ATTESTD_CHECK(kbs::check_answer(answer, step, config_.broker.protocol));
+        return answer;
+    };
+}
+
+Result<ReportData> KbsKind::challenge(ByteView /*nonce*/, Fetcher::Deadline deadline) {
+    open_.reset();
+    const kbs::TeeKind kind{config_.tee, config_.is_azure};
+    ATTESTD_TRY(open_, kbs::open_handshake(config_.broker, kind, sender(), deadline));
+    return kbs::report_data_of(open_->digest);
+}
+
+Result<KbsKind::Word> KbsKind::ask(const Evidence& evidence, const EvidenceFacts& facts,
+                                   const ReportData& expected, Time now,
+                                   Fetcher::Deadline deadline) {
+    const kbs::OpenHandshake open = *std::exchange(open_, std::nullopt);
+    Word out;
+    ATTESTD_TRY(out.token,
+                kbs::attest_handshake(config_.broker, open, evidence, sender(), deadline));
+    const kbs::TokenExpectations token_must{
+        signers_ ? &*signers_ : nullptr, open.nonce,     open.public_jwk,
+        config_.broker.accept_warning,   config_.issuer, config_.policies};
+    ATTESTD_TRY(const kbs::JudgedToken token, kbs::judge_token(out.token, token_must, now));
+    ATTESTD_CHECK(check_annotated(token.evidence_claims(), facts, open.kind));
+    out.times = {now, token.expires()};
+    out.statement.report_data = expected;
+    return out;
+}
+
+}  // namespace attestd::remote

@@ -1,0 +1,123 @@
+#include "agent/remote/token_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "agent/log.h"
+#include "agent/remote/service.h"
+
+namespace attestd::remote {
+namespace {
+
+constexpr JsonLimits kKeySetLimits{.max_len = std::size_t{1} << 20, .max_depth = 8};
+constexpr std::size_t kMaxSetKeys = 64;
+constexpr std::size_t kMaxShownKid = 100;
+constexpr std::chrono::minutes kRefetchAfter{1};
+constexpr std::chrono::seconds kShortestKept{300}, kLongestKept{86400};
+
+// "max-age" of Cache-Control, within our bounds.
+std::chrono::seconds kept_for(const FetchResponse& answer) {
+    constexpr std::string_view kMaxAge = "max-age=";
+    const std::string_view control = answer.header("cache-control");
+    const auto at = control.find(kMaxAge);
+    if (at == control.npos) return kShortestKept;
+    const std::string_view digits = control.substr(at + kMaxAge.size());
+    std::uint32_t seconds = 0;
+    std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+    return std::clamp(std::chrono::seconds(seconds), kShortestKept, kLongestKept);
+}
+
+Result<std::string> kid_of(const JsonValue& object) {
+    ATTESTD_TRY(JsonObject in, object.object());
+    const auto kid = in.optional("kid");
+    if (!kid) return std::string();
+    if (!kid->is_text()) return fail(Errc::token_malformed, "token: its \"kid\" is no text");
+    return kid->text();
+}
+
+}  // namespace
+
+Result<TokenKeys> TokenKeys::make(const RemoteVerifierConfig& config,
+                                  std::shared_ptr<Fetcher> fetcher,
+                                  std::function<BootTime()> clock) {
+    std::optional<TokenSigners> signers;
+    if (config.token_signer) {
+        ATTESTD_TRY(signers, TokenSigners::parse(config.token_signer->bytes,
+                                                 config.token_signer->path.string(), std::nullopt));
+        if (!config.token_keys_url.empty() && !signers->is_authority()) {
+            return fail(Errc::bad_config,
+                        config.token_signer->path.string() +
+                            ": beside \"token_keys_url\" it must hold the authority that "
+                            "certifies the keys, and no key");
+        }
+    }
+    return TokenKeys(config.token_keys_url, config.token_signer, std::move(signers),
+                     std::move(fetcher), std::move(clock));
+}
+
+Result<void> TokenKeys::verify(const Jws& token, Time now, Fetcher::Deadline deadline) {
+    if (url_.empty()) return verify_by_file(token, now);
+    const bool is_fresh = set_ && clock_() < until_;
+    if (!is_fresh) ATTESTD_CHECK(fetch(deadline));
+    auto result = verify_by_set(token, now);
+    const bool may_be_new = !result && result.error().code == Errc::token_untrusted;
+    if (!is_fresh || !may_be_new || clock_() < fetched_ + kRefetchAfter) return result;
+    ATTESTD_CHECK(fetch(deadline));
+    return verify_by_set(token, now);
+}
+
+// An RSA key says nothing of its algorithm where the file does not: then it may be any that this
+// kind of verifier uses, which the token's is.
+Result<void> TokenKeys::verify_by_file(const Jws& token, Time now) const {
+    auto result = signers_->verify(token, now);
+    if (result || result.error().code != Errc::token_algorithm) return result;
+    const auto for_it = TokenSigners::parse(file_->bytes, file_->path.string(), token.algorithm());
+    return for_it ? for_it->verify(token, now) : result;
+}
+
+Result<void> TokenKeys::fetch(Fetcher::Deadline deadline) {
+    FetchRequest request;
+    request.url = url_;
+    request.headers.emplace_back("Accept", "application/json, application/jwk-set+json");
+    fetched_ = clock_();
+    ATTESTD_TRY(const FetchResponse answer, fetcher_->fetch(request, deadline));
+    if (auto good = check_status(answer, {200}, Asked::other, "key set"); !good) return good;
+    auto document = JsonDocument::parse(as_text(answer.body), "key set", kKeySetLimits);
+    if (!document) return protocol_error(document.error());
+    set_ = *std::move(document);
+    until_ = fetched_ + kept_for(answer);
+    return {};
+}
+
+Result<JwsKey> TokenKeys::key_of(const JsonValue& jwk, JwsAlgorithm algorithm, Time now) const {
+    if (signers_) return signers_->certified_key(jwk, algorithm, now);
+    return certificate_or_jwk_key(jwk, algorithm);
+}
+
+Result<void> TokenKeys::verify_by_set(const Jws& token, Time now) const {
+    const auto wanted = kid_of(token.header().root());
+    if (!wanted) return fail(Errc::token_malformed, wanted.error().detail);
+    auto in = set_->root().object();
+    const auto keys = in ? in->optional("keys") : std::nullopt;
+    const auto elements = keys ? keys->array(kMaxSetKeys)
+                               : Result<std::vector<JsonValue>>(fail(Errc::missing_key, "no keys"));
+    if (!elements) return fail(Errc::remote_verifier_protocol, "key set: it holds no list of keys");
+    Result<void> result = fail(Errc::token_untrusted, fmt::format("the key set has no key \"{}\"",
+                                                                  escaped(*wanted, kMaxShownKid)));
+    for (const JsonValue& jwk : *elements) {
+        const auto kid = kid_of(jwk);
+        if (!kid || (!wanted->empty() && *kid != *wanted)) continue;
+        const auto key = key_of(jwk, token.algorithm(), now);
+        auto tried = key ? token.verify(*key) : Result<void>(tl::make_unexpected(key.error()));
+        if (tried) return {};
+        // A set may hold keys for other uses; whatever is wrong with one, it is not the signer's.
+        if (!key && key.error().code != Errc::token_algorithm)
+            tried = fail(Errc::token_untrusted, key.error().detail);
+        result = std::move(tried);
+    }
+    return result;
+}
+
+}  // namespace attestd::remote
