@@ -12,8 +12,8 @@ declare -gA _attestctl_subs=(
 )
 declare -gA _attestctl_options=(
     ['attestctl']='-h --help --version'
-    ['attestctl inspect']='-h --help --endorsements --json'
-    ['attestctl verify']='-h --help --endorsements --trust-anchor --at --policy --report-data --service-manifest --event-log --tpm-quote --td-quote --fetch --cache --pccs --kds --update --tcb-evaluation-data-number --fetch-config --json'
+    ['attestctl inspect']='-h --help --endorsements --json --html'
+    ['attestctl verify']='-h --help --endorsements --trust-anchor --at --policy --report-data --service-manifest --event-log --tpm-quote --td-quote --fetch --cache --pccs --kds --update --tcb-evaluation-data-number --fetch-config --json --html'
     ['attestctl bundle']='-h --help --endorsements --tpm-quote --td-quote --event-log --trust-anchor --at --fetch --cache --pccs --kds --update --tcb-evaluation-data-number --fetch-config -o --output'
     ['attestctl collateral']='-h --help'
     ['attestctl collateral fetch']='-h --help --cache --pccs --kds --update --tcb-evaluation-data-number --fetch-config --trust-anchor --endorsements --fmspc --tee --ca --product --always --json'
@@ -84,8 +84,8 @@ declare -gA _attestctl_choices=(
     ['attestctl store recovery-key --algorithm']='x25519 p256'
     ['attestctl verify --update']='standard early'
 )
-_attestctl_file_options=' --admin-socket --cache --endorsements --event-log --fetch-config --file --from-evidence --initrd --kernel --output --ovmf --policy --public-key --quote --recovery-key --root --service-manifest --socket --store --svsm --td-quote --template --tpm-quote --trust-anchor --value --vars-file -o '
-_attestctl_value_options=' --admin-socket --algorithm --alphabet --append --at --ca --cache --caller --endorsements --event-log --fd --fetch-config --file --fmspc --from-evidence --guest-features --holds --initrd --kds --kernel --len --listener --machine --mode --on-change --output --ovmf --pccs --platform --policy --product --public-key --quote --recovery-key --report-data --root --secret --service-manifest --socket --source --store --svsm --svsm-fcw --tcb-evaluation-data-number --td-quote --tee --template --tpm-quote --trust-anchor --update --valid-for --value --vars-file --vars-size --vcpu-sig --vcpu-type --vcpus --vmm-type --wait -o '
+_attestctl_file_options=' --admin-socket --cache --endorsements --event-log --fetch-config --file --from-evidence --html --initrd --kernel --output --ovmf --policy --public-key --quote --recovery-key --root --service-manifest --socket --store --svsm --td-quote --template --tpm-quote --trust-anchor --value --vars-file -o '
+_attestctl_value_options=' --admin-socket --algorithm --alphabet --append --at --ca --cache --caller --endorsements --event-log --fd --fetch-config --file --fmspc --from-evidence --guest-features --holds --html --initrd --kds --kernel --len --listener --machine --mode --on-change --output --ovmf --pccs --platform --policy --product --public-key --quote --recovery-key --report-data --root --secret --service-manifest --socket --source --store --svsm --svsm-fcw --tcb-evaluation-data-number --td-quote --tee --template --tpm-quote --trust-anchor --update --valid-for --value --vars-file --vars-size --vcpu-sig --vcpu-type --vcpus --vmm-type --wait -o '
 
 _attestctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev= path=attestctl word i

@@ -21,6 +21,7 @@ complete -c attestctl -n '__fish_use_subcommand' -l version -d 'Display program 
 complete -c attestctl -n '__fish_seen_subcommand_from inspect' -s h -l help -d 'Print this help message and exit'
 complete -c attestctl -n '__fish_seen_subcommand_from inspect' -l endorsements -rF -d 'certificates that say which product made a version 2 report (file or folder; repeatable)'
 complete -c attestctl -n '__fish_seen_subcommand_from inspect' -l json -d 'as JSON'
+complete -c attestctl -n '__fish_seen_subcommand_from inspect' -l html -rF -d 'write one self-contained page to this file; - is standard output'
 complete -c attestctl -n '__fish_seen_subcommand_from inspect' -F
 complete -c attestctl -n '__fish_seen_subcommand_from verify' -s h -l help -d 'Print this help message and exit'
 complete -c attestctl -n '__fish_seen_subcommand_from verify' -l endorsements -rF -d 'certificates, revocation lists, collateral: file or folder; repeatable'
@@ -40,6 +41,7 @@ complete -c attestctl -n '__fish_seen_subcommand_from verify' -l update -xa 'sta
 complete -c attestctl -n '__fish_seen_subcommand_from verify' -l tcb-evaluation-data-number -x -d 'ask Intel for the TCB documents of this set'
 complete -c attestctl -n '__fish_seen_subcommand_from verify' -l fetch-config -rF -d 'configuration of attestd-fetch: which hosts may be asked'
 complete -c attestctl -n '__fish_seen_subcommand_from verify' -l json -d 'as JSON'
+complete -c attestctl -n '__fish_seen_subcommand_from verify' -l html -rF -d 'write one self-contained page to this file; - is standard output'
 complete -c attestctl -n '__fish_seen_subcommand_from verify' -F
 complete -c attestctl -n '__fish_seen_subcommand_from bundle' -s h -l help -d 'Print this help message and exit'
 complete -c attestctl -n '__fish_seen_subcommand_from bundle' -l endorsements -rF -d 'certificates, revocation lists, collateral: file or folder; repeatable'
