@@ -16,72 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Meaning {
-    std::string_view field, text;
-};
-
-constexpr auto kMeanings = std::to_array<Meaning>({
-    {"tee_tcb_svn", "SVNs of the TDX module and microcode when the TD was launched"},
-    {"tee_tcb_svn2", "the same now, after updates under the running TD"},
-    {"mrseam", "measurement of the TDX module"},
-    {"mrsignerseam", "signer of the TDX module; zero is Intel"},
-    {"seam_attributes", "attributes of the TDX module; zero for a production module"},
-    {"td_attributes", "what the host may do with the TD"},
-    {"xfam", "processor features that the TD may use"},
-    {"mrtd", "measurement of the TD's initial memory: its firmware"},
-    {"mrconfigid", "configuration that the host named at launch"},
-    {"mrowner", "owner that the host named at launch"},
-    {"mrownerconfig", "owner's configuration that the host named at launch"},
-    {"rtmr0", "run-time register: virtual firmware and its configuration"},
-    {"rtmr1", "run-time register: boot loader and kernel"},
-    {"rtmr2", "run-time register: kernel command line, initrd, applications"},
-    {"rtmr3", "run-time register: left to the running system"},
-    {"mrservicetd", "service TDs bound to this one; zero is none"},
-    {"report_data", "64 bytes that the guest chose: a nonce or a key's digest"},
-    {"qe_vendor_id", "maker of the quoting enclave"},
-    {"attestation_key", "the quoting enclave's key for quotes, X then Y"},
-    {"qe_auth_data", "bound to the attestation key by the quoting enclave"},
-    {"mrenclave", "measurement of the enclave's initial contents"},
-    {"mrsigner", "digest of the key that signed the enclave"},
-    {"isvprodid", "product number that the signer gave"},
-    {"isvsvn", "security version that the signer gave"},
-    {"cpusvn", "security version of the processor"},
-    {"measurement", "launch digest: firmware, and kernel with command line where it hashes them"},
-    {"host_data", "32 bytes that the host set at launch"},
-    {"policy", "what the host may do with the guest"},
-    {"platform_info", "state of the machine around the guest"},
-    {"vmpl", "privilege level the report was asked for at; 0 is the highest"},
-    {"guest_svn", "security version from the ID block"},
-    {"family_id", "from the ID block: trust it as far as the ID key"},
-    {"image_id", "from the ID block: trust it as far as the ID key"},
-    {"id_key_digest", "key that signed the ID block; zero without one"},
-    {"author_key_digest", "key that signed the ID key"},
-    {"report_id", "random, constant for the life of the guest"},
-    {"report_id_ma", "migration agent; all ff is none"},
-    {"chip_id", "the processor; zero when masked"},
-    {"signing_key", "VCEK is the chip's key, VLEK the cloud provider's"},
-    {"reported_tcb", "TCB that the signing key is derived from"},
-    {"committed_tcb", "TCB below which the host cannot roll back"},
-    {"current_tcb", "TCB that runs now"},
-    {"launch_tcb", "TCB that ran when the guest was launched"},
-    {"fmspc", "family, model, stepping and platform type: selects the TCB info"},
-    {"ppid", "identifies the processor package"},
-    {"pceid", "identifies the provisioning enclave"},
-    {"pcesvn", "security version of the provisioning enclave"},
-    {"hwid", "the chip that this key was issued for"},
-    {"csp_id", "the provider that this key was issued to"},
-    {"tcb_evaluation_data_number", "grows with each TCB recovery event"},
-    {"ak_thumbprint", "key that signs the vTPM's quotes (RFC 7638)"},
-    {"user_data", "64 bytes that the guest gave the paravisor; zeros when it gave none"},
-    {"secure_boot", "whether the VM's firmware checks what it boots"},
-    {"console_enabled", "whether the host has a console of the VM"},
-    {"nonce", "what the vTPM was asked to sign with the quote"},
-    {"pcrs", "boot and operating system, as the vTPM recorded them (SHA-256)"},
-    {"binding_ok", "the report's data is the hash of the runtime data"},
-    {"consumed", "bytes of the quote"},
-    {"padding", "zero bytes that follow it"},
-});
-
 struct Flag {
     unsigned bit;
     std::string_view name;
@@ -194,12 +128,6 @@ class Renderer {
 };
 
 }  // namespace
-
-std::string_view meaning_of(std::string_view field) noexcept {
-    const auto it = std::find_if(kMeanings.begin(), kMeanings.end(),
-                                 [&](const Meaning& m) { return m.field == field; });
-    return it == kMeanings.end() ? std::string_view{} : it->text;
-}
 
 std::string flags_of(std::string_view field, std::string_view value) {
     if (field == "td_attributes") return names(number_of(value), kTdAttributes);

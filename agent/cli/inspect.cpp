@@ -8,6 +8,7 @@
 #include "agent/cli/command.h"
 #include "agent/cli/evidence_file.h"
 #include "agent/cli/explain.h"
+#include "agent/cli/html/page.h"
 #include "agent/cli/inspection.h"
 #include "agent/cli/output.h"
 
@@ -17,6 +18,7 @@ namespace {
 struct InspectOptions {
     std::string file;
     std::vector<std::string> endorsements;
+    std::string html;
     bool json = false;
 };
 
@@ -27,6 +29,10 @@ Outcome<int> run_inspect(const InspectOptions& options) {
     if (!found)
         return wrong_usage(
             {found.error().code, fmt::format("{}: {}", options.file, found.error().detail)});
+    if (!options.html.empty()) {
+        ATTESTD_CHECK(write_page(options.html, {options.file, bytes, *found, &given, nullptr}));
+        return exit_status::done;
+    }
     nlohmann::ordered_json out{{"format", found->format}, {"fields", found->fields}};
     out.update(found->more);
     if (options.json) {
@@ -53,7 +59,11 @@ void add_inspect_command(CLI::App& app, Action& chosen) {
     command->add_option(
         "--endorsements", options->endorsements,
         "certificates that say which product made a version 2 report (file or folder; repeatable)");
-    command->add_flag("--json", options->json, "as JSON");
+    CLI::Option* const json = command->add_flag("--json", options->json, "as JSON");
+    command
+        ->add_option("--html", options->html,
+                     "write one self-contained page to this file; - is standard output")
+        ->excludes(json);
     command->callback([options, &chosen] { chosen = [options] { return run_inspect(*options); }; });
 }
 

@@ -11,6 +11,7 @@
 #include "agent/cli/evidence_file.h"
 #include "agent/cli/evidence_input.h"
 #include "agent/cli/explain.h"
+#include "agent/cli/html/page.h"
 #include "agent/cli/network_options.h"
 #include "agent/cli/output.h"
 #include "quote/base/encoding.h"
@@ -25,7 +26,7 @@ constexpr std::size_t kMaxReportDataLen = 64, kMaxVtpmNonceLen = 48;
 struct VerifyOptions {
     std::string file;
     std::vector<std::string> endorsements, trust_anchors, event_logs;
-    std::string at, policy, report_data, service_manifest;
+    std::string at, policy, report_data, service_manifest, html;
     AzureOptions azure;
     NetworkOptions network;
     bool fetch = false, json = false;
@@ -116,6 +117,17 @@ std::string human_text(const AttestationResult& result, const std::string& file)
     return out;
 }
 
+// What does not parse has a page too: its findings say why.
+Result<void> write_verified_page(const VerifyOptions& options, const EvidenceInput& input,
+                                 const AttestationResult& result) {
+    auto shown = inspect_bytes(input.evidence, input.endorsements);
+    if (!shown) shown = Inspection{result.format(), nlohmann::ordered_json::object(), {}};
+    ATTESTD_CHECK(write_page(options.html,
+                             {options.file, input.evidence, *shown, &input.endorsements, &result}));
+    if (options.html == "-") return {};
+    return print(fmt::format("{}: {}\n", printable(options.html), verdict_text(result)));
+}
+
 Outcome<int> run_verify(const VerifyOptions& options) {
     auto now = parse_time_option(options.at);
     if (!now) return wrong_usage(std::move(now).error());
@@ -132,6 +144,10 @@ Outcome<int> run_verify(const VerifyOptions& options) {
         ATTESTD_CHECK(fetch_what_is_needed(input, options.network));
     }
     const AttestationResult result = appraise(input, policy, expected, *now);
+    if (!options.html.empty()) {
+        ATTESTD_CHECK(write_verified_page(options, input, result));
+        return status_of(result.verdict());
+    }
     ATTESTD_CHECK(
         print(options.json ? to_json(result).dump() + "\n" : human_text(result, options.file)));
     return status_of(result.verdict());
@@ -170,7 +186,11 @@ void add_verify_command(CLI::App& app, Action& chosen) {
     command->add_flag("--fetch", options->fetch,
                       "fetch endorsements that are not given, and keep them for the next time");
     add_network_options(*command, options->network);
-    command->add_flag("--json", options->json, "as JSON");
+    CLI::Option* const json = command->add_flag("--json", options->json, "as JSON");
+    command
+        ->add_option("--html", options->html,
+                     "write one self-contained page to this file; - is standard output")
+        ->excludes(json);
     command->callback([options, &chosen] { chosen = [options] { return run_verify(*options); }; });
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "agent/cli/html/html.h"
 #include "quote/base/secret.h"
 
 using namespace attestd;
@@ -16,4 +17,8 @@ std::string control(Secret secret) {
     nlohmann::json document;
     document["len"] = len;
     return fmt::format("{} bytes, {}", len, second.has_value());
+}
+
+void control_of_pages(cli::Html& page, const std::string& from_evidence) {
+    page.put("<p>").text(from_evidence).put("</p>");
 }
