@@ -18,4 +18,15 @@ struct SentBytes {
 /// kernel keeps the pieces apart); else as many as are asked for.
 [[nodiscard]] SentBytes sent(ByteView bytes, std::size_t piece);
 
+/// Holds that both are good or neither, and says whether they are. One thing may differ: who has
+/// read all of a message reads no further, and so does not see bytes behind it that come later.
+template <class T>
+[[nodiscard]] bool agree(const Result<T>& whole, const Result<T>& parts) {
+    const bool bytes_follow =
+        !whole && whole.error().detail.find("bytes follow") != std::string::npos;
+    holds(parts.has_value() ? whole || bytes_follow : !whole,
+          "pieces and whole are both good or neither");
+    return whole && parts;
+}
+
 }  // namespace attestd::fuzz
