@@ -94,7 +94,7 @@ Result<std::vector<CertTableEntry>> parse_cert_table(ByteView bytes) {
     return out;
 }
 
-bool looks_like_cert_table(ByteView bytes) noexcept {
+bool looks_like_cert_table(ByteView bytes) {
     if (bytes.size() < 2 * kTableEntryLen) return false;
     const std::string guid = guid_text(bytes.first(16));
     if (kind_of(guid) != CertTableEntryKind::other) return true;

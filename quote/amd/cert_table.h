@@ -26,6 +26,6 @@ struct CertTableEntry {
 [[nodiscard]] Result<std::vector<CertTableEntry>> parse_cert_table(ByteView bytes);
 
 /// Whether the bytes begin with an entry of a known GUID.
-[[nodiscard]] bool looks_like_cert_table(ByteView bytes) noexcept;
+[[nodiscard]] bool looks_like_cert_table(ByteView bytes);
 
 }  // namespace attestd

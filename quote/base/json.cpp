@@ -154,9 +154,27 @@ std::string_view type_name(const json& value) {
     return value.is_array() ? "an array" : "an object";
 }
 
+// Empties a tree from its leaves up. The library's own destructor allocates a stack for the
+// children of a value, and a destructor that finds no memory ends the process; one without children
+// it frees without. The depth is bounded by JsonLimits.
+void dismantle(json& value) noexcept {
+    if (auto* const members = value.get_ptr<json::object_t*>()) {
+        for (auto& [key, member] : *members) dismantle(member);
+        members->clear();
+    } else if (auto* const elements = value.get_ptr<json::array_t*>()) {
+        for (json& element : *elements) dismantle(element);
+        elements->clear();
+    }
+}
+
 }  // namespace
 
 struct JsonDocument::Parsed {
+    Parsed() = default;
+    ~Parsed() { dismantle(root); }
+    Parsed(const Parsed&) = delete;
+    Parsed& operator=(const Parsed&) = delete;
+
     std::string name;
     json root;
     LineMap lines;

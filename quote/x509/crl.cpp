@@ -10,6 +10,30 @@ constexpr std::uint32_t kVersion2 = 1;
 constexpr std::size_t kMaxExtensions = 32;  // the vendors' lists have two
 constexpr std::array<std::uint8_t, 3> kCrlNumber{0x55, 0x1d, 0x14};
 
+// Calls use(oid, value) for each extension in `list`: none twice, and none critical. A critical one
+// may narrow what the list covers (IssuingDistributionPoint) or say whose serial an entry has
+// (certificateIssuer): never ignored (RFC 5280 sections 5.2 and 5.3).
+template <class Use>
+Result<void> each_extension(DerReader list, std::string_view what, const Use& use) {
+    std::vector<ByteView> seen;
+    if (list.at_end()) return list.fail_here(what, "there is none, where the list must be absent");
+    while (!list.at_end()) {
+        ATTESTD_TRY(DerReader entry, list.sequence(what));
+        ATTESTD_TRY(const ByteView oid, entry.oid(what));
+        const bool doubled = std::any_of(seen.begin(), seen.end(),
+                                         [&](ByteView other) { return equal(other, oid); });
+        if (doubled || seen.size() == kMaxExtensions)
+            return entry.fail_here(what, "doubled, or one of too many");
+        seen.push_back(oid);
+        if (entry.peek() == der::kBoolean)
+            return entry.fail_here(what, "critical extension is not known here");
+        ATTESTD_TRY(const ByteView value, entry.octet_string(what));
+        ATTESTD_CHECK(entry.finish(what));
+        ATTESTD_CHECK(use(oid, value));
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<Crl> Crl::parse(ByteView der) {
@@ -60,10 +84,10 @@ Result<void> Crl::parse_entries(DerReader& in) {
                     entry.unsigned_integer("revokedCertificate.userCertificate"));
         ATTESTD_TRY([[maybe_unused]] const Time date,
                     entry.time("revokedCertificate.revocationDate"));
-        if (!entry.at_end()) {  // crlEntryExtensions: a reason; whatever it is, the serial counts
-                                // as revoked
-            ATTESTD_TRY([[maybe_unused]] const DerElement ignored,
-                        entry.element(der::kSequence, "revokedCertificate.crlEntryExtensions"));
+        if (!entry.at_end()) {  // a reason: whatever it is, the serial counts as revoked
+            ATTESTD_TRY(const DerReader extensions, entry.sequence("crlEntryExtensions"));
+            ATTESTD_CHECK(each_extension(extensions, "crlEntryExtension",
+                                         [](ByteView, ByteView) { return Result<void>(); }));
         }
         ATTESTD_CHECK(entry.finish("revokedCertificate"));
         revoked_.push_back(serial);
@@ -73,28 +97,14 @@ Result<void> Crl::parse_entries(DerReader& in) {
 
 Result<void> Crl::parse_extensions(DerReader& in) {
     ATTESTD_TRY(DerReader outer, in.enter(der::context(0), "crlExtensions"));
-    ATTESTD_TRY(DerReader list, outer.sequence("crlExtensions"));
+    ATTESTD_TRY(const DerReader list, outer.sequence("crlExtensions"));
     ATTESTD_CHECK(outer.finish("crlExtensions"));
-    std::vector<ByteView> seen;
-    while (!list.at_end()) {
-        ATTESTD_TRY(DerReader entry, list.sequence("crlExtension"));
-        ATTESTD_TRY(const ByteView oid, entry.oid("crlExtension.extnID"));
-        const bool doubled = std::any_of(seen.begin(), seen.end(),
-                                         [&](ByteView other) { return equal(other, oid); });
-        if (doubled || seen.size() == kMaxExtensions)
-            return entry.fail_here("crlExtension", "doubled, or one of too many");
-        seen.push_back(oid);
-        // A critical one may narrow what the list covers (IssuingDistributionPoint): never ignored.
-        if (entry.peek() == der::kBoolean)
-            return entry.fail_here("crlExtension", "critical extension is not known here");
-        ATTESTD_TRY(const ByteView value, entry.octet_string("crlExtension.extnValue"));
-        ATTESTD_CHECK(entry.finish("crlExtension"));
-        if (!equal(oid, kCrlNumber)) continue;
+    return each_extension(list, "crlExtension", [&](ByteView oid, ByteView value) -> Result<void> {
+        if (!equal(oid, kCrlNumber)) return {};
         DerReader number(value);
         ATTESTD_TRY(number_, number.unsigned_integer("cRLNumber"));
-        ATTESTD_CHECK(number.finish("cRLNumber"));
-    }
-    return {};
+        return number.finish("cRLNumber");
+    });
 }
 
 bool Crl::revokes(ByteView serial) const noexcept {

@@ -56,6 +56,14 @@ Result<DerReader> DerReader::enter(std::uint8_t tag, std::string_view what) {
 Result<ByteView> DerReader::oid(std::string_view what) {
     ATTESTD_TRY(const DerElement found, element(der::kOid, what));
     if (found.content.empty()) return fail_here(what, "empty object identifier");
+    // X.690 section 8.19.2: the last byte of each arc, and no other, has bit 8 clear; none begins
+    // with a byte that adds nothing.
+    bool begins = true;
+    for (const std::uint8_t byte : found.content) {
+        if (begins && byte == 0x80) return fail_here(what, "an arc is padded");
+        begins = (byte & 0x80) == 0;
+    }
+    if (!begins) return fail_here(what, "the last arc does not end");
     return found.content;
 }
 

@@ -134,6 +134,45 @@ TEST_CASE("CRL: a signed part of another shape is refused", "[quote][x509]") {
                                                     until, fder::sequence({negative})})));
 }
 
+TEST_CASE("CRL: an entry's extensions are read strictly, and none may be critical",
+          "[quote][x509]") {
+    const auto parsed = [](const std::vector<Bytes>& behind_date) {
+        std::vector<Bytes> entry{fder::integer(5), fder::time(kNow)};
+        entry.insert(entry.end(), behind_date.begin(), behind_date.end());
+        const Bytes issuer = to_bytes(Certificate::parse(intel().root).value().subject().der);
+        return Crl::parse(
+            by_hand({fder::integer(1), fder::sequence({fder::oid("1.2.840.10045.4.3.2")}), issuer,
+                     fder::time(kMonth.from), fder::time(kMonth.until),
+                     fder::sequence({fder::sequence(entry)})}));
+    };
+    const Bytes reason_id = fder::oid("2.5.29.21"), value = fder::octet_string(fder::enumerated(1));
+    const Bytes reason = fder::sequence({reason_id, value});
+    const auto with_reason = parsed({fder::sequence({reason})});
+    REQUIRE_OK(with_reason);
+    CHECK(with_reason->revokes(Bytes{5}));
+
+    struct Row {
+        const char* name;
+        std::vector<Bytes> behind_date;
+    };
+    const std::vector<Row> rows{
+        {"no list", {reason_id}},
+        {"an empty list", {fder::sequence({})}},
+        {"a member that is no SEQUENCE",
+         {fder::sequence({fder::constructed(16, fder::sequence({}))})}},
+        {"a member without a value", {fder::sequence({fder::sequence({reason_id})})}},
+        {"a member with more than a value",
+         {fder::sequence({fder::sequence({reason_id, value, value})})}},
+        {"a member twice", {fder::sequence({reason, reason})}},
+        {"a critical one",
+         {fder::sequence({fder::sequence({reason_id, fder::boolean(fder::Bool::yes), value})})}},
+        {"two lists", {fder::sequence({reason}), fder::sequence({reason})}}};
+    for (const Row& row : rows) {
+        INFO(row.name);
+        REQUIRE_ERRC(Errc::bad_der, parsed(row.behind_date));
+    }
+}
+
 TEST_CASE("CRL: no prefix, no longer form and no flipped bit passes for the original",
           "[quote][x509]") {
     forge::CrlSpec spec = intel().pck_crl_spec(kMonth);
