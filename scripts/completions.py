@@ -142,6 +142,10 @@ def fish(tree):
     out = [f"# {HEAD}", "complete -c attestctl -f"]
     for command in walk(tree):
         seen = [f"__fish_seen_subcommand_from {p}" for p in command.path]
+        # "verify" is a command, and one of the group "audit".
+        others = [c.path[0] for c in walk(tree) if len(c.path) == 2 and c.path[1:] == command.path]
+        if others:
+            seen.append(f"not __fish_seen_subcommand_from {' '.join(others)}")
         if command.subcommands:
             names = " ".join(s.path[-1] for s in command.subcommands)
             here = "; and ".join(seen + [f"not __fish_seen_subcommand_from {names}"])

@@ -14,11 +14,15 @@ import subprocess
 import tempfile
 import time
 
+from openapi import Description
+
 START_SECONDS = 60  # generous: test machines are busy
 
 # Keys of the machine's vendor. Making them takes seconds of prime search, so one run makes them once; the
 # chip's own secret is each machine's.
 VENDOR_KEYS = {}
+
+API = Description()
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -239,7 +243,10 @@ class Rig:
         wait_until("attestd is healthy", lambda: self.ask("app", "GET", "/v1/health").status == 200)
 
     def ask(self, listener, method, target, body=None, headers=None):
-        return request(self.socket(listener), method, target, body, headers)
+        """the answer; whatever a test asks, it must be as agent/api/openapi.json describes it"""
+        answer = request(self.socket(listener), method, target, body, headers)
+        API.check("administrator" if listener == "admin" else "workloads", method, target, answer)
+        return answer
 
     def get(self, listener, name):
         return self.ask(listener, "GET", f"/v1/secrets/{name}")

@@ -7,6 +7,7 @@
 
 #include "quote/base/encoding.h"
 #include "quote/base/time.h"
+#include "verifier/claims_json.h"
 #include "verifier/intel/enclave_identity.h"
 #include "verifier/intel/tcb_info.h"
 
@@ -288,24 +289,36 @@ std::vector<ChainLink> certificate_links(const Inspection& shown) {
     return out;
 }
 
+bool concerns_azure(const AttestationResult& result) {
+    return result.azure() != nullptr ||
+           std::any_of(result.findings().begin(), result.findings().end(), [](const Finding& f) {
+               return f.id.find(".hcl.") != f.id.npos || f.id.find(".vtpm.") != f.id.npos;
+           });
+}
+
 void add_azure(std::vector<ChainLink>& out, const AttestationResult* result) {
-    if (result == nullptr) return;
-    const bool concerns =
-        result->azure() != nullptr ||
-        std::any_of(result->findings().begin(), result->findings().end(), [](const Finding& f) {
-            return f.id.find(".hcl.") != f.id.npos || f.id.find(".vtpm.") != f.id.npos;
-        });
-    if (!concerns) return;
+    if (result == nullptr || !concerns_azure(*result)) return;
+    ChainLink paravisor{"Paravisor",
+                        "The layer below the guest. The report's data is the hash of what it says, "
+                        "the vTPM's key among it.",
+                        {},
+                        "holds the key of",
+                        {},
+                        {},
+                        {}};
+    ChainLink quote{"vTPM quote", "What was booted, as PCRs, over the nonce.", {}, {}, {}, {}, {}};
+    if (result->azure() != nullptr) {
+        const Json claims = fields_of(*result->azure());
+        add_fact(paravisor.facts, "key of the vTPM", claims, "ak_thumbprint");
+        add_fact(paravisor.facts, "Secure Boot", claims["vm_configuration"], "secure_boot");
+        add_fact(paravisor.facts, "console", claims["vm_configuration"], "console_enabled");
+        add_fact(quote.facts, "nonce", claims, "nonce");
+        add_fact(quote.facts, "PCR 4 (boot loader)", claims.value("pcrs", Json()), "4");
+        add_fact(quote.facts, "PCR 7 (Secure Boot)", claims.value("pcrs", Json()), "7");
+    }
     out.back().verb = "binds";
-    out.push_back({"Paravisor",
-                   "The layer below the guest. The report's data is the hash of what it says, the "
-                   "vTPM's key among it.",
-                   {},
-                   "holds the key of",
-                   {},
-                   {},
-                   {}});
-    out.push_back({"vTPM quote", "What was booted, as PCRs, over the nonce.", {}, {}, {}, {}, {}});
+    out.push_back(std::move(paravisor));
+    out.push_back(std::move(quote));
 }
 
 // --- findings to links
@@ -370,10 +383,22 @@ bool assign(std::vector<ChainLink>& links, const Finding& finding, std::string_v
     return false;
 }
 
+// A certificate that is absent is the one that is not there: of several, the one that is needed
+// first, next to the evidence.
+bool assign_to_gap(std::vector<ChainLink>& links, const Finding& finding) {
+    const auto gap = std::find_if(links.rbegin(), links.rend(), [](const ChainLink& link) {
+        return link.state == LinkState::missing;
+    });
+    if (gap == links.rend()) return false;
+    hit(*gap, finding);
+    return true;
+}
+
 void assign(std::vector<ChainLink>& links, const Finding& finding) {
     const std::size_t dot = finding.id.find('.');
     const std::string_view rest =
         std::string_view(finding.id).substr(dot == finding.id.npos ? 0 : dot + 1);
+    if (rest == "chain.missing" && assign_to_gap(links, finding)) return;
     for (const Rule& rule : kRules) {
         if (rest.starts_with(rule.step) && assign(links, finding, rule.title)) return;
     }

@@ -309,6 +309,18 @@ TEST_CASE("html: an absent endorsement is absent at its link", "[cli]") {
     CHECK(link_called(chain, "AMD Root Key (ARK)").state == LinkState::missing);
 }
 
+TEST_CASE("html: of a chain with a gap, the certificate that is not there is absent", "[cli]") {
+    const ForgedEvidence snp("snp-milan-v3");
+    Endorsements leaf_alone;
+    REQUIRE_OK(leaf_alone.add(forge::content_of(snp.files, "leaf.der"), "leaf.der"));
+    LocalVerifier verifier(snp.anchors);
+    const AttestationResult result = verifier.appraise(snp.bytes, leaf_alone, {}, {}, test::now());
+    REQUIRE(test::has_finding(result, "snp.chain.missing"));
+    const auto chain = chain_of(*inspect_bytes(snp.bytes, leaf_alone), &leaf_alone, &result);
+    CHECK(link_called(chain, "AMD SEV Key (ASK)").state == LinkState::undecided);
+    CHECK(link_called(chain, "VCEK certificate").state == LinkState::neutral);
+}
+
 TEST_CASE("html: decoded evidence is called not verified, link by link", "[cli]") {
     const ForgedEvidence tdx("tdx-v4");
     for (const ChainLink& link : chain_of(tdx.shown(), nullptr, nullptr))
