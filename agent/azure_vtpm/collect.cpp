@@ -40,29 +40,14 @@ Result<ReportData> user_data_of(ByteView bytes) {
 
 class Collecting final {
  public:
-    Collecting(Tpm& tpm, Metadata& metadata, const ReportData& report_data, Deadline deadline,
-               const Waiting& waiting)
-        : tpm_(tpm),
-          metadata_(metadata),
-          report_data_(report_data),
-          deadline_(deadline),
-          waiting_(waiting) {}
+    Collecting(Tpm& tpm, const ReportData& report_data, Deadline deadline, const Waiting& waiting)
+        : tpm_(tpm), report_data_(report_data), deadline_(deadline), waiting_(waiting) {}
 
-    Result<Evidence> run() {
-        AzureEvidence azure;
-        azure.user_data = UserDataRule::nonce;
-        ATTESTD_TRY(azure.hcl_blob, blob_of_report_data());
-        ATTESTD_TRY(azure.vtpm_quote, quote_of_still_pcrs());
-        Evidence out{};
-        out.interface = "azure_vtpm";
-        ATTESTD_TRY(const HclBlob blob, parse_hcl_blob(azure.hcl_blob));
-        out.tee = blob.report_type == HclReportType::snp ? Tee::snp : Tee::tdx;
-        if (out.tee == Tee::snp) {
-            add_vcek(azure, out.endorsements);
-        } else {
-            ATTESTD_TRY(azure.td_quote, metadata_.td_quote(blob.hardware_report, deadline_));
-        }
-        out.quote = to_bytes(as_bytes(write_azure_evidence(azure)));
+    Result<AzureEvidence> run() {
+        AzureEvidence out;
+        out.user_data = UserDataRule::nonce;
+        ATTESTD_TRY(out.hcl_blob, blob_of_report_data());
+        ATTESTD_TRY(out.vtpm_quote, quote_of_still_pcrs());
         return out;
     }
 
@@ -108,26 +93,26 @@ class Collecting final {
                                 kMaxQuotes));
     }
 
-    // Endorsements can come from elsewhere too: without them the evidence is as good.
-    void add_vcek(AzureEvidence& azure, std::vector<Bytes>& endorsements) {
-        auto got = metadata_.snp_endorsements(std::min(deadline_, waiting_.now() + kVcekTime));
-        if (!got) {
-            std::fputs(fmt::format("attestd-azure-vtpm: no VCEK goes with the evidence: {}\n",
-                                   to_string(got.error()))
-                           .c_str(),
-                       stderr);
-            return;
-        }
-        azure.vcek = std::move(got->vcek);
-        endorsements = std::move(got->issuers);
-    }
-
     Tpm& tpm_;
-    Metadata& metadata_;
     const ReportData& report_data_;
     Deadline deadline_;
     const Waiting& waiting_;
 };
+
+// Endorsements can come from elsewhere too: without them the evidence is as good.
+void add_vcek(AzureEvidence& azure, std::vector<Bytes>& endorsements, Metadata& metadata,
+              Deadline until) {
+    auto got = metadata.snp_endorsements(until);
+    if (!got) {
+        std::fputs(fmt::format("attestd-azure-vtpm: no VCEK goes with the evidence: {}\n",
+                               to_string(got.error()))
+                       .c_str(),
+                   stderr);
+        return;
+    }
+    azure.vcek = std::move(got->vcek);
+    endorsements = std::move(got->issuers);
+}
 
 }  // namespace
 
@@ -137,9 +122,24 @@ Waiting real_waiting() {
     return out;
 }
 
-Result<Evidence> collect_evidence(Tpm& tpm, Metadata& metadata, const ReportData& report_data,
-                                  Deadline deadline, const Waiting& waiting) {
-    return Collecting(tpm, metadata, report_data, deadline, waiting).run();
+Result<AzureEvidence> collect_from_tpm(Tpm& tpm, const ReportData& report_data, Deadline deadline,
+                                       const Waiting& waiting) {
+    return Collecting(tpm, report_data, deadline, waiting).run();
+}
+
+Result<Evidence> complete_evidence(AzureEvidence azure, Metadata& metadata, Deadline deadline,
+                                   const Waiting& waiting) {
+    Evidence out{};
+    out.interface = "azure_vtpm";
+    ATTESTD_TRY(const HclBlob blob, parse_hcl_blob(azure.hcl_blob));
+    out.tee = blob.report_type == HclReportType::snp ? Tee::snp : Tee::tdx;
+    if (out.tee == Tee::snp) {
+        add_vcek(azure, out.endorsements, metadata, std::min(deadline, waiting.now() + kVcekTime));
+    } else {
+        ATTESTD_TRY(azure.td_quote, metadata.td_quote(blob.hardware_report, deadline));
+    }
+    out.quote = to_bytes(as_bytes(write_azure_evidence(azure)));
+    return out;
 }
 
 }  // namespace attestd::vtpm

@@ -105,6 +105,12 @@ Result<OpenTpm> open_own_turn(Deadline deadline) {
     return out;
 }
 
+// The turn ends with the TPM's part: a metadata service that hangs holds up nobody else.
+Result<AzureEvidence> collect_in_turn(const ReportData& report_data, Deadline deadline) {
+    ATTESTD_TRY(const OpenTpm open, open_own_turn(deadline));
+    return collect_from_tpm(*open.tpm, report_data, deadline, real_waiting());
+}
+
 // A machine may have none; why one that is there does not come along is for the log.
 void add_boot_log(Evidence& evidence) {
     auto log = read_path(host_system(), kTpmLog, kMaxTpmLogLen);
@@ -121,11 +127,11 @@ void add_boot_log(Evidence& evidence) {
 Result<std::string> give_evidence(std::string_view body, const ServiceConfig& config) {
     ATTESTD_TRY(const ReportData report_data, parse_evidence_request(body));
     const Deadline deadline = in(config.timeout);
-    ATTESTD_TRY(const OpenTpm open, open_own_turn(deadline));
+    ATTESTD_TRY(AzureEvidence azure, collect_in_turn(report_data, deadline));
     SocketFetcher fetcher(config.fetch_socket, kMaxMetadataLen);
     Metadata metadata(fetcher);
     ATTESTD_TRY(Evidence evidence,
-                collect_evidence(*open.tpm, metadata, report_data, deadline, real_waiting()));
+                complete_evidence(std::move(azure), metadata, deadline, real_waiting()));
     add_boot_log(evidence);
     return plug_in_json(evidence);
 }

@@ -12,8 +12,9 @@ namespace attestd::vtpm {
 
 struct ServiceConfig {
     std::string fetch_socket{kDefaultFetchSocket};
-    /// For one piece of evidence or one key, whatever the TPM and the metadata service do. A little
-    /// below attestd's own patience, so that the reason arrives.
+    /// For one piece of evidence or one key, TPM and metadata service included, unless the kernel
+    /// holds a command longer (tcti.h). A little below attestd's own patience, so that the reason
+    /// arrives.
     std::chrono::seconds timeout{25};
 };
 

@@ -4,6 +4,9 @@
 // Of the kernel's device, which takes a command by one write and gives the answer by one read, and
 // of a stream socket alike: an answer's own header says where it ends. A TPM that does not answer
 // by the deadline is not asked again, so that nothing after it waits once more.
+//
+// The kernel's device may hold poll() itself for as long as the TPM works on its command: then this
+// process waits beyond the deadline, and only whoever asked it gives up in time.
 #pragma once
 
 #include <tss2/tss2_tcti.h>

@@ -14,6 +14,8 @@
 namespace attestd {
 namespace {
 
+// Its NUL belongs to it.
+constexpr std::string_view kNonceDomain("attestd vtpm nonce v1\0", 22);
 constexpr JsonLimits kEvidenceLimits{std::size_t{1} << 18, 8};
 constexpr std::size_t kMaxCertificateLen = 16384;
 constexpr std::size_t kMaxSignatureLen = 1024;  // the parser of signatures is stricter
@@ -124,7 +126,9 @@ std::string write_azure_evidence(const AzureEvidence& evidence) {
 Bytes vtpm_nonce(const ByteArray<64>& report_data) {
     const ByteView all(report_data);
     const ByteView digest = all.first(sizeof(Sha384));
-    return all_zero(all.subspan(digest.size())) ? to_bytes(digest) : to_bytes(sha384(all));
+    if (all_zero(all.subspan(digest.size()))) return to_bytes(digest);
+    // With a word of its own before it: no digest that somebody asked for is ever this one.
+    return to_bytes(sha384({as_bytes(kNonceDomain), all}));
 }
 
 Bytes hardware_evidence_of(const AzureEvidence& evidence) {

@@ -32,7 +32,8 @@ enum class UserDataRule : std::uint8_t {
 /// What a paravisor's vTPM is to sign for 64 bytes of report data, which are too much for it: it
 /// refuses a nonce of more than 50 bytes, for SHA-384 is the longest hash that it knows. The first
 /// 48 bytes when the others are zero (a digest, padded as key brokers do), else SHA-384 over
-/// all 64. user-data of the runtime data holds all 64 bytes.
+/// "attestd vtpm nonce v1", a zero byte and all 64. user-data of the runtime data holds all 64
+/// bytes.
 [[nodiscard]] Bytes vtpm_nonce(const ByteArray<64>& report_data);
 
 struct AzureEvidence {
