@@ -1,6 +1,7 @@
 #include "agent/confine/places.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
 
 #include "quote/platform/configfs_tsm.h"
@@ -32,6 +33,11 @@ void add_loaded(std::vector<Place>& out, const std::optional<LoadedFile>& file) 
     if (file) add_folder_of(out, file->path);
 }
 
+void add_broker(std::vector<Place>& out, const KbsSourceConfig& broker) {
+    add_loaded(out, broker.token_signer);
+    add_loaded(out, broker.init_data);
+}
+
 void add_verifier(std::vector<Place>& out, const VerifierConfig& verifier) {
     if (!verifier.policy.path.empty()) add_folder_of(out, verifier.policy.path);
     for (const LoadedFile& anchor : verifier.trust_anchors) add_folder_of(out, anchor.path);
@@ -42,6 +48,13 @@ void add_verifier(std::vector<Place>& out, const VerifierConfig& verifier) {
         else
             add_folder_of(out, path);
     }
+    if (verifier.broker) add_broker(out, verifier.broker->broker);
+    if (const auto& remote = verifier.remote) {
+        add_loaded(out, remote->token_signer);
+        if (!remote->api_key_file.empty()) add_folder_of(out, remote->api_key_file);
+        for (const LoadedFile& certificates : remote->endorsements)
+            add_folder_of(out, certificates.path);
+    }
     if (!verifier.collateral.cache.empty())
         out.push_back({verifier.collateral.cache, Access::write});
 }
@@ -51,10 +64,14 @@ void add_sources(std::vector<Place>& out, const Config& config) {
         out.push_back({store.path, Access::write});
         add_loaded(out, store.recovery_key);
     }
-    for (const auto& [name, broker] : config.brokers) {
-        add_loaded(out, broker.token_signer);
-        add_loaded(out, broker.init_data);
-    }
+    for (const auto& [name, broker] : config.brokers) add_broker(out, broker);
+    for (const auto& [name, vault] : config.hashi_vaults)
+        if (!vault.token_file.empty()) add_folder_of(out, vault.token_file);
+    if (config.credentials.empty()) return;
+    // Also where the host's own would lie, which are refused.
+    out.push_back({host_path("/run/credentials"), Access::read});
+    if (const char* const given = std::getenv("CREDENTIALS_DIRECTORY"); given != nullptr)
+        out.push_back({host_path(given), Access::read});
 }
 
 // Below the root that is this program's machine (quote/platform/host.h).

@@ -6,6 +6,7 @@
 #include "agent/network/socket_fetcher.h"
 #include "agent/session_attester.h"
 #include "agent/sources/credential_source.h"
+#include "agent/sources/verifier_tokens.h"
 #include "quote/platform/host.h"
 
 namespace attestd {
@@ -44,14 +45,16 @@ class BrokerTokens final : public IdentityTokens {
 
 using Brokers = std::map<std::string, std::shared_ptr<IdentityTokens>, std::less<>>;
 
-// Who gives the token that this source logs in with. A verifier that issues tokens has its place
-// here; gives_identity_token() lets none through yet.
+// Who gives the token that this source logs in with.
 Result<std::shared_ptr<IdentityTokens>> identity_tokens_for(const HashiVaultSourceConfig& config,
-                                                            const Brokers& brokers) {
+                                                            const Brokers& brokers, Io& io,
+                                                            Session& session) {
     if (config.login_token == LoginToken::file) return tokens_of_file(config.token_file);
+    // Loading made sure that the verifier gives one.
+    if (config.login_token == LoginToken::verifier) return tokens_of_verifier(io, session);
     const auto broker = brokers.find(config.token_source);
     if (config.login_token == LoginToken::source && broker != brokers.end()) return broker->second;
-    return fail(Errc::bad_config, "the verifier gives no token to log in with");
+    return fail(Errc::bad_reference, "no key broker is called \"" + config.token_source + "\"");
 }
 
 }  // namespace
@@ -68,7 +71,7 @@ Result<Vault::Remotes> make_remotes(Io& io, Session& session, const Config& conf
         out.emplace(name, Vault::Asked{std::move(source), strand});
     }
     for (const auto& [name, vault] : config.hashi_vaults) {
-        auto tokens = identity_tokens_for(vault, brokers);
+        auto tokens = identity_tokens_for(vault, brokers, io, session);
         if (!tokens) return fail_in("sources." + name, tokens.error());
         auto fetcher =
             std::make_shared<SocketFetcher>(vault.fetch_socket.string(), kMaxVaultAnswer);

@@ -27,6 +27,12 @@ Config config_with_all() {
     out.stores["store"].recovery_key = LoadedFile{"/keys/recovery.pem", {}};
     out.brokers["kbs"].token_signer = LoadedFile{"/signers/kbs.pem", {}};
     out.brokers["kbs"].init_data = LoadedFile{"/init/data.toml", {}};
+    out.hashi_vaults["vault"].token_file = "/tokens/login.jwt";
+    out.credentials["unit"] = {};
+    out.verifier.remote.emplace().api_key_file = "/api/key";
+    out.verifier.remote->token_signer = LoadedFile{"/judges/keys.json", {}};
+    out.verifier.remote->endorsements.push_back({"/certificates/vcek.pem", {}});
+    out.verifier.broker.emplace().broker.token_signer = LoadedFile{"/brokers/ca.pem", {}};
     out.hand_over_policy = LoadedFile{"/next/policy.json", {}};
     return out;
 }
@@ -41,7 +47,9 @@ TEST_CASE("places: folders of all that a configuration names, as far as each is 
         CHECK(has(places, written, Access::write));
     }
     for (const char* const read : {"/etc/attestd", "/policies", "/anchors", "/endorsements",
-                                   "/keys", "/signers", "/init", "/next", "/proc", "/sys"}) {
+                                   "/keys", "/signers", "/init", "/next", "/proc", "/sys",
+                                   "/tokens", "/run/credentials", "/api", "/judges",
+                                   "/certificates", "/brokers"}) {
         INFO(read);
         CHECK(has(places, read, Access::read));
     }
