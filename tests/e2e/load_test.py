@@ -322,6 +322,10 @@ def test_limits_are_configuration():
                             "failures": {"per_minute": 1, "burst": 1}, "failure_lock": "1s",
                             "collect_timeout": "5s"}
         r.config_file.write_text(json.dumps(config))
+        refused = r.ask("admin", "POST", "/v1/admin/reload")
+        assert refused.status == 400 and b"limits.backlog" in refused.body, refused.body  # made with the socket
+        config["limits"]["backlog"] = 128
+        r.config_file.write_text(json.dumps(config))
         assert r.ask("admin", "POST", "/v1/admin/reload").status == 200
         victim.connect(3)
         assert victim.read(2).startswith(b"HTTP/1.1 503 ")
