@@ -309,6 +309,7 @@ enum class ListenerKind : std::uint8_t {
     workloads,
     admin,
     credentials,  ///< systemd's LoadCredential=
+    coco,         ///< workloads, by the paths of the Confidential Containers' REST server
 };
 
 /// What a unit gets whose credential is refused.
@@ -325,6 +326,7 @@ struct ListenerConfig {
     mode_t mode = 0660;
     OnRefusal on_refusal = OnRefusal::fail;  ///< of credentials
     Millis hold = std::chrono::seconds(20);  ///< how long credentials wait for an affirming result
+    bool coco_strict_status = false;         ///< of `coco`: 500 for whatever fails
 
     friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
 };

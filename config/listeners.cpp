@@ -29,7 +29,9 @@ Result<ListenerKind> parse_kind(const std::string& text) {
     if (text == "workloads") return ListenerKind::workloads;
     if (text == "admin") return ListenerKind::admin;
     if (text == "credentials") return ListenerKind::credentials;
-    return fail(Errc::bad_value, "\"workloads\", \"admin\" or \"credentials\" is expected");
+    if (text == "coco") return ListenerKind::coco;
+    return fail(Errc::bad_value,
+                "\"workloads\", \"admin\", \"credentials\" or \"coco\" is expected");
 }
 
 Result<OnRefusal> parse_on_refusal(const std::string& text) {
@@ -44,7 +46,7 @@ Result<std::string> parse_id(const std::string& text) {
 }
 
 mode_t default_mode(ListenerKind kind) noexcept {
-    return kind == ListenerKind::workloads ? 0660 : 0600;
+    return kind == ListenerKind::workloads || kind == ListenerKind::coco ? 0660 : 0600;
 }
 
 ListenerConfig default_listener(const char* name, const char* path, ListenerKind kind) {
@@ -73,6 +75,15 @@ Result<void> load_credentials(JsonObject& in, ListenerConfig& out) {
         ATTESTD_TRY(out.on_refusal, parse_text(*on_refusal, parse_on_refusal));
     }
     ATTESTD_TRY(out.hold, duration_or(in, "hold", out.hold));
+    return {};
+}
+
+Result<void> load_coco(JsonObject& in, ListenerConfig& out) {
+    const auto strict = in.optional("coco_strict_status");
+    if (!strict) return {};
+    if (out.kind != ListenerKind::coco)
+        return strict->fail_here(Errc::bad_config, "is for listeners of kind \"coco\"");
+    ATTESTD_TRY(out.coco_strict_status, strict->boolean());
     return {};
 }
 
@@ -116,6 +127,7 @@ Result<ListenerConfig> load_listener(const JsonValue& value, LoadContext& contex
         ATTESTD_CHECK(check_world_access(*mode, out.mode, world_accessible));
     }
     ATTESTD_CHECK(load_credentials(in, out));
+    ATTESTD_CHECK(load_coco(in, out));
     ATTESTD_CHECK(in.finish());
     return out;
 }

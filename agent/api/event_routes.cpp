@@ -45,15 +45,15 @@ Response event_refusal(Errc code) { return problem(code, errc_meaning(code)); }
 
 }  // namespace
 
-Task<Response> Routes::post_event(Connection& connection, const Request& request) {
+Task<Result<RuntimeEvent>> Routes::measure_event(Connection& connection, std::string_view method,
+                                                 std::string operation, std::string content) {
     const Asker asker = connection.asker();
     const auto refuse = [&](const Error& error) {
-        deny(agent_, asker, kPostEvent, "", error);
-        return event_refusal(error.code);
+        deny(agent_, asker, method, "", error);
+        return tl::make_unexpected(error);
     };
     if (const auto same = co_await check_peer_again(agent_.policy, asker.peer); !same)
         co_return refuse(same.error());
-    // The event is in the name of the first workload that the caller is and that may have any.
     const PolicyPtr policy = agent_.policy;
     const auto matched = match_workloads(*policy, asker.peer.caller());
     const auto granted = std::find_if(matched.begin(), matched.end(),
@@ -63,8 +63,6 @@ Task<Response> Routes::post_event(Connection& connection, const Request& request
         co_return refuse(none);
     }
     const Workload& workload = policy->workloads[*granted];
-    auto wanted = parse_event_request(request.body);
-    if (!wanted) co_return problem(wanted.error());
     const uid_t uid = asker.peer.caller().peer.uid;
     const auto within = agent_.limiter.quote(uid, workload.id, policy->limits, BootClock::now());
     if (!within) co_return refuse(within.error());
@@ -73,17 +71,26 @@ Task<Response> Routes::post_event(Connection& connection, const Request& request
     const std::vector<std::string_view> ids{workload.id};
     AuditEvent event;
     event.decision = Decision::allow;
-    event.method = kPostEvent;
-    event.object = wanted->operation;
+    event.method = method;
+    event.object = operation;
     event.connection = asker.connection;
     event.caller = &asker.peer.caller();
     event.workloads = &ids;
     event.policy = &policy->digest;
     const auto written = co_await agent_.audit->record(event, asker.audit_text);
-    if (!written) co_return event_refusal(written.error().code);
-    const auto measured = co_await agent_.events.record(workload.id, std::move(wanted->operation),
-                                                        std::move(wanted->content));
+    if (!written) co_return tl::make_unexpected(written.error());
+    auto measured =
+        co_await agent_.events.record(workload.id, std::move(operation), std::move(content));
     if (!measured) co_return refuse(measured.error());
+    co_return measured;
+}
+
+Task<Response> Routes::post_event(Connection& connection, const Request& request) {
+    auto wanted = parse_event_request(request.body);
+    if (!wanted) co_return problem(wanted.error());
+    const auto measured = co_await measure_event(
+        connection, kPostEvent, std::move(wanted->operation), std::move(wanted->content));
+    if (!measured) co_return event_refusal(measured.error().code);
     co_return json_response(event_json(*measured));
 }
 

@@ -7,8 +7,6 @@
 
 #include "agent/api/status.h"
 #include "agent/caller/inspection.h"
-#include "agent/evidence.h"
-#include "agent/platform/evidence_json.h"
 #include "quote/base/encoding.h"
 
 namespace attestd {
@@ -110,7 +108,8 @@ Result<void> Routes::within_limits(Connection& connection, const Request& reques
     ATTESTD_CHECK(agent_.limiter.request(caller.peer.uid, connection.workloads(),
                                          agent_.policy->limits, now));
     // Who guessed names too often still learns whether attestd is well.
-    const bool is_by_policy = request.path.starts_with(kSecrets) ||
+    const bool is_by_policy = connection.listener().kind == ListenerKind::coco ||
+                              request.path.starts_with(kSecrets) ||
                               request.path == "/v1/evidence" || request.path == "/v1/events";
     return is_by_policy ? agent_.limiter.check_lock(caller, now) : Result<void>();
 }
@@ -165,6 +164,8 @@ Task<Response> Routes::handle(Connection& connection, Request& request) {
         deny(agent_, connection.asker(), "request", request.path, within.error());
         co_return refusal(within.error().code);
     }
+    if (connection.listener().kind == ListenerKind::coco)
+        co_return co_await handle_coco(connection, request);
     const Method method = request.head.method;
     if (request.path.starts_with(kSecrets)) {
         if (method != Method::get) co_return method_not_allowed();
@@ -218,12 +219,13 @@ Task<Response> Routes::get_secret(Connection& connection, const Request& request
     }
 }
 
-Task<Response> Routes::post_evidence(Connection& connection, const Request& request) {
-    constexpr std::string_view kPost = "POST /v1/evidence";
+Task<Result<EvidenceDocument>> Routes::give_evidence(Connection& connection,
+                                                     std::string_view method,
+                                                     EvidenceRequest wanted) {
     const Asker asker = connection.asker();
     const auto refuse = [&](const Error& error) {
-        deny(agent_, asker, kPost, "", error);
-        return refusal(error.code);
+        deny(agent_, asker, method, "", error);
+        return tl::make_unexpected(error);
     };
     if (const auto same = co_await check_peer_again(agent_.policy, asker.peer); !same)
         co_return refuse(same.error());
@@ -237,43 +239,48 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
     // Which workload the caller is, the configuration says.
     if (const auto bound = agent_.check_bound(); !bound) co_return refuse(bound.error());
     const Workload& workload = policy->workloads[matched.front()];
-    const auto wanted = parse_evidence_request(request.body);
-    if (!wanted) co_return problem(wanted.error());
-    if (wanted->raw && !workload.raw_evidence) {
+    if (wanted.raw && !workload.raw_evidence) {
         const Error not_granted{Errc::not_allowed, "raw_evidence is not granted to " + workload.id};
         co_return refuse(not_granted);
     }
     const uid_t uid = asker.peer.caller().peer.uid;
-    if (const auto within =
-            agent_.limiter.quote(uid, workload.id, policy->limits, BootClock::now());
-        !within) {
-        co_return refuse(within.error());
-    }
-    ReportData report_data = workload_report_data(workload.id, wanted->data);
-    if (wanted->raw) {
+    const auto within = agent_.limiter.quote(uid, workload.id, policy->limits, BootClock::now());
+    if (!within) co_return refuse(within.error());
+    ReportData report_data = workload_report_data(workload.id, wanted.data);
+    if (wanted.raw) {
         report_data = ReportData{};
-        std::copy(wanted->data.begin(), wanted->data.end(), report_data.begin());
+        std::copy(wanted.data.begin(), wanted.data.end(), report_data.begin());
     }
-    const auto evidence = co_await agent_.session.collect(workload.id, report_data);
+    auto evidence = co_await agent_.session.collect(workload.id, report_data);
     if (!evidence) co_return refuse(evidence.error());
     // That took its time: the caller must still be there, under the same policy.
     if (const auto same = co_await check_peer_again(agent_.policy, asker.peer); !same)
         co_return refuse(same.error());
-    if (agent_.policy != policy) co_return refusal(Errc::grant_expired);
+    if (agent_.policy != policy)
+        co_return fail(Errc::grant_expired, "the policy changed in between");
 
     const std::vector<std::string_view> ids{workload.id};
     AuditEvent event;
     event.decision = Decision::allow;
-    event.method = kPost;
-    event.object = wanted->raw ? "raw" : "";
+    event.method = method;
+    event.object = wanted.raw ? "raw" : "";
     event.connection = asker.connection;
     event.caller = &asker.peer.caller();
     event.workloads = &ids;
     event.policy = &policy->digest;
     const auto recorded = co_await agent_.audit->record(event, asker.audit_text);
-    if (!recorded) co_return refusal(recorded.error().code);
+    if (!recorded) co_return tl::make_unexpected(recorded.error());
     ++agent_.metrics.evidence;
-    co_return json_response(to_json(EvidenceDocument{*evidence, workload.id, report_data}));
+    EvidenceDocument out{*std::move(evidence), workload.id, report_data};
+    co_return out;
+}
+
+Task<Response> Routes::post_evidence(Connection& connection, const Request& request) {
+    auto wanted = parse_evidence_request(request.body);
+    if (!wanted) co_return problem(wanted.error());
+    const auto given = co_await give_evidence(connection, "POST /v1/evidence", *std::move(wanted));
+    if (!given) co_return refusal(given.error().code);
+    co_return json_response(to_json(*given));
 }
 
 Response Routes::post_token() const {

@@ -3,6 +3,8 @@
 
 #include "agent/api/connection.h"
 #include "agent/api/server.h"
+#include "agent/evidence.h"
+#include "agent/platform/evidence_json.h"
 
 namespace attestd {
 
@@ -28,6 +30,23 @@ class Routes final : public Handler {
     [[nodiscard]] Response post_token() const;
     [[nodiscard]] Response get_status(Connection& connection) const;
     [[nodiscard]] Response get_health() const;
+    /// Evidence for the first workload that the caller is, recorded as `method`.
+    [[nodiscard]] Task<Result<EvidenceDocument>> give_evidence(Connection& connection,
+                                                               std::string_view method,
+                                                               EvidenceRequest wanted);
+    /// The event, measured in the name of the first of the caller's workloads that may have any.
+    [[nodiscard]] Task<Result<RuntimeEvent>> measure_event(Connection& connection,
+                                                           std::string_view method,
+                                                           std::string operation,
+                                                           std::string content);
+    // For clients of the Confidential Containers' REST server (coco_routes.cpp).
+    [[nodiscard]] Task<Response> handle_coco(Connection& connection, const Request& request);
+    [[nodiscard]] Task<Response> get_coco_resource(Connection& connection, const Request& request);
+    [[nodiscard]] Task<Response> get_coco_evidence(Connection& connection, const Request& request);
+    [[nodiscard]] Task<Response> post_coco_event(Connection& connection, const Request& request);
+    [[nodiscard]] Response get_coco_token(Connection& connection, const Request& request);
+    [[nodiscard]] Response coco_info() const;
+    [[nodiscard]] Response coco_failure(const Connection& connection, Errc code) const;
     // For administrators (admin_routes.cpp).
     [[nodiscard]] Task<Response> handle_admin(Connection& connection, Request& request);
     [[nodiscard]] Task<Response> put_secret(Connection& connection, Request& request,

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "agent/collateral/internal/percent.h"
 #include "quote/base/encoding.h"
+#include "quote/base/percent.h"
 #include "quote/base/text_form.h"
 #include "quote/x509/certificate.h"
 #include "quote/x509/crl.h"

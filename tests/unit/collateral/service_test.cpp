@@ -6,8 +6,8 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
-#include "agent/collateral/internal/percent.h"
 #include "quote/base/encoding.h"
+#include "quote/base/percent.h"
 #include "quote/x509/pem.h"
 #include "tests/support/vectors.h"
 #include "tests/unit/collateral/fake_services.h"
