@@ -67,13 +67,15 @@ Check system_credentials(System& system, bool is_confidential) {
     Check out{"system credentials", CheckState::ok, fmt::format("closed: {}", kNoImport)};
     if (found.are_imported) {
         out.state = is_confidential ? CheckState::warning : CheckState::note;
-        out.found = "open: the host can hand credentials to systemd";
-        out.mend = fmt::format("{} on the measured kernel command line", kNoImport);
+        out.found =
+            fmt::format("open, without {}: the host can hand credentials to systemd", kNoImport);
     }
     if (!found.folders.empty()) {
         out.state = CheckState::warning;
         out.found += fmt::format("; some are there: {}", fmt::join(found.folders, ", "));
     }
+    if (out.state == CheckState::warning)
+        out.mend = fmt::format("{} on the measured kernel command line", kNoImport);
     return out;
 }
 

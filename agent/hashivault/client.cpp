@@ -264,8 +264,9 @@ Result<void> Client::renew_token(Fetcher::Deadline deadline) {
     const seconds life = std::min(auth.duration, kLongestLogin);
     login_->expires = clocks_.boot() + life;
     login_->renew_at = renewal_time(life);
-    // Less than was asked for: it nears the most that it may live, and a new one is next.
-    login_->renewable = auth.renewable && life >= wanted;
+    // Less than was asked for, but for a rounding: it nears the most that it may live, and a new
+    // one is next.
+    login_->renewable = auth.renewable && life * 20 >= wanted * 19;
     ++counters_.num_renewed;
     return {};
 }

@@ -23,7 +23,7 @@ Result<std::shared_ptr<HashiVaultSource>> HashiVaultSource::make(
 
 // A lease ends with the login under which it was given.
 BootTime HashiVaultSource::end_of(const Held& held) const {
-    if (held.generation != client_.generation()) return held.expires;
+    if (held.generation != client_.generation()) return std::min(held.expires, held.login_ends);
     return std::min(held.expires, client_.expires().value_or(BootTime::min()));
 }
 
@@ -41,6 +41,14 @@ void HashiVaultSource::note_lease(Held& held, const Lease& lease) {
     held.renew_at = client_.renewal_time(lease.duration);
 }
 
+// Before anything that may bring about another login: this one ends when it ends.
+void HashiVaultSource::note_login() {
+    const auto end = client_.expires();
+    for (auto& [resource, one] : held_) {
+        if (end && one.generation == client_.generation()) one.login_ends = *end;
+    }
+}
+
 void HashiVaultSource::remember(const std::string& resource, const Error& error) {
     if (remedy_of(error.code) == Remedy::later) return;  // of all resources: the client waits
     refused_.insert_or_assign(resource, Refused{error, clocks_.boot() + kRefusalLife});
@@ -52,7 +60,7 @@ Result<SourcedSecret> HashiVaultSource::taken(const std::string& resource, Value
     auto secret = std::make_shared<const Secret>(std::move(value.secret));
     if (!value.lease || value.lease->duration == std::chrono::seconds::zero())
         return SourcedSecret{std::move(secret), version, client_.expires()};
-    Held held{secret, version, {}, client_.generation(), {}, {}};
+    Held held{secret, version, {}, client_.generation(), {}, {}, {}};
     note_lease(held, *value.lease);
     const BootTime until = end_of(held);
     held_.insert_or_assign(resource, std::move(held));
@@ -72,6 +80,7 @@ Result<SourcedSecret> HashiVaultSource::get_resource(const std::string& resource
         refused_.erase(refused);
     }
     ATTESTD_TRY(const VaultResource named, parse_vault_resource(resource));
+    note_login();
     auto value = client_.read(named);
     const std::string error = value ? std::string() : to_string(value.error());
     if (!value && error != last_error_) log_event(LogLevel::warn, "vault.failed", {{"why", error}});
@@ -88,6 +97,7 @@ void HashiVaultSource::drop_ended() {
 }
 
 Result<void> HashiVaultSource::upkeep() {
+    note_login();
     auto kept = client_.upkeep();
     drop_ended();
     for (auto& [resource, one] : held_) {

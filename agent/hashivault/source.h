@@ -40,6 +40,7 @@ class HashiVaultSource final : public RemoteSource {
         Lease lease;
         std::uint64_t generation;  // of the login
         BootTime expires, renew_at;
+        BootTime login_ends;  // as of the last time that it was the present login
     };
     struct Refused {
         Error error;
@@ -50,6 +51,7 @@ class HashiVaultSource final : public RemoteSource {
     [[nodiscard]] const Held* held(const std::string& resource);
     [[nodiscard]] BootTime end_of(const Held& held) const;
     void note_lease(Held& held, const Lease& lease);
+    void note_login();
     [[nodiscard]] Result<SourcedSecret> taken(const std::string& resource, Value value);
     void remember(const std::string& resource, const Error& error);
     void drop_ended();

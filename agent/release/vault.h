@@ -1,6 +1,8 @@
 // Vault: the sources of secrets and, in locked memory, what they gave out under the present
 // session.
 //
+// HashiCorp's product of the same name is one of the sources (agent/hashivault/).
+//
 // A cached value serves only grants of the epoch under which it was read. Everything is wiped when
 // the session ends, when the policy changes, and at shutdown.
 #pragma once

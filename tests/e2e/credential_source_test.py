@@ -3,6 +3,7 @@
 
 usage: credential_source_test.py BUILD-DIR
 """
+import json
 import os
 import pathlib
 import sys
@@ -10,6 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
 import rig  # noqa: E402
+import systemd_rig  # noqa: E402
 import tap  # noqa: E402
 
 BUILD = None
@@ -111,10 +113,60 @@ def test_missing_and_insecure():
         assert r.get("app", "db/password").body == VALUE
 
 
+class UnitRig(systemd_rig.Confidential):
+    """the shipped unit under a real systemd, which gives it one credential"""
+
+    def __init__(self):
+        super().__init__(BUILD, platform="external", tee="snp")
+        self.workloads = {"app": {"match": [{"unit": "app.service"}]}}
+        self.secrets = {"db/password": {"source": "unit", "allow": ["app"], "test": True}}
+        self.write("etc/attestd/db.cred", VALUE, 0o600)
+        self.write("etc/cmdline", CLOSED)
+        self.give()
+
+    def give(self, *more):
+        self.drop_in("attestd.service",
+                     "\n".join(["[Service]", "LoadCredential=db+password:/etc/attestd/db.cred", *more, ""]))
+
+    def config(self):
+        return {**super().config(), "sources": {"unit": {"type": "credential"}}}
+
+    def asked(self):
+        return self.fetch_secret("app.service", "db/password")
+
+    def told(self):
+        return self.status()["sources"]["unit"].get("last_error", "")
+
+
+def test_shipped_unit():
+    """under the shipped unit nothing is taken while the host could inject, though its folders are hidden; then it is"""
+    systemd_rig.need()
+    if "import_credentials" in pathlib.Path("/proc/cmdline").read_text():
+        raise tap.Skip("this machine's own command line says something about credentials")
+    with UnitRig() as m:
+        m.start()
+        m.systemctl("start", "attestd.socket")
+        m.start_daemon()
+        done = m.asked()
+        assert done.returncode != 0 and VALUE.decode() not in done.stdout, done
+        assert m.told().startswith("credential.injected: ") and "cannot be seen from here" in m.told(), m.told()
+        # The kernel is shared: another command line is put over its own, in the unit's view and in ours.
+        m.run("mount", "--bind", "/etc/cmdline", "/proc/cmdline")
+        m.give("BindReadOnlyPaths=/etc/cmdline:/proc/cmdline")
+        m.systemctl("daemon-reload")
+        m.systemctl("restart", "attestd.service", seconds=120)
+        m.wait_healthy()
+        done = m.asked()
+        assert (done.returncode, done.stdout) == (0, VALUE.decode()), (done, m.told(), m.problem())
+        doctor = m.run("attestctl", "doctor", "--json", check=False).stdout
+        check, = [c for c in json.loads(doctor)["checks"] if c["name"] == "system credentials"]
+        assert check["state"] == "ok", check
+
+
 def main():
     global BUILD
     BUILD = pathlib.Path(sys.argv[-1]).resolve()
-    return tap.run([test_release, test_injected, test_unseen, test_missing_and_insecure])
+    return tap.run([test_release, test_injected, test_unseen, test_missing_and_insecure, test_shipped_unit])
 
 
 if __name__ == "__main__":

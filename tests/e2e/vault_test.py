@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
+import canary_test  # noqa: E402
 import fetch_test  # noqa: E402
 import kbs_rig  # noqa: E402
 import rig  # noqa: E402
@@ -212,6 +213,31 @@ def test_token_of_a_key_broker():
                 fetch.__exit__()
 
 
+def test_no_copy_in_memory():
+    """after releases out of every engine, no copy of a value or of Vault's token lies outside the memory for secrets"""
+    canary_test.need_root()
+    canary = canary_test.Canary()
+    text = canary.value.hex()
+    with made() as r:
+        vault = r.add()
+        vault.put("kv", "db", {"password": text, "bytes": base64.b64encode(canary.value).decode()})
+        vault.plain["database/creds/app"] = lambda: {"password": text}
+        vault.ciphertexts["transit", "app", "vault:v1:abc"] = (canary.value, None)
+        resources = {"all": "kv/db", "bytes": "kv/db#bytes?encoding=b64",
+                     "leased": "vault+read://database/creds/app#password",
+                     "transit": "vault+transit://transit/app#vault:v1:abc"}
+        for name, resource in resources.items():
+            r.add_secret(name, "vault", resource)
+        r.start()
+        assert r.value() == r.value("leased") == text.encode()
+        assert r.value("bytes") == r.value("transit") == canary.value
+        assert json.loads(r.value("all"))["password"] == text
+        token, = vault.tokens
+        canary.forms["token"] = token.encode()
+        hits = canary_test.search_memory(r.daemon.child.pid, canary, b"vault+transit://transit/app")
+        assert not hits, hits
+
+
 def test_transport_is_not_end_to_end():
     """who demands end_to_end of a secret of Vault's is told at load that it can never be released"""
     with made() as r:
@@ -228,7 +254,7 @@ def main():
     return vault_rig.run([test_key_value, test_transit, test_namespace_and_mounts, test_status_and_metrics,
                           test_token_is_renewed_and_revoked, test_most_life_of_a_token, test_revoked_behind_our_back,
                           test_token_of_few_uses, test_lease, test_reload_revokes, test_token_of_a_key_broker,
-                          test_transport_is_not_end_to_end])
+                          test_no_copy_in_memory, test_transport_is_not_end_to_end])
 
 
 if __name__ == "__main__":

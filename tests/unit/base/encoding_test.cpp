@@ -101,6 +101,19 @@ TEST_CASE("base64: what is not canonical is refused", "[base][encoding]") {
     }
 }
 
+TEST_CASE("base64: into memory that the caller gives, and not beyond it", "[base][encoding]") {
+    ByteArray<6> out{};
+    CHECK(base64_into(out, "Zm9vYg==", "x").value() == 4);
+    CHECK(as_text(ByteView(out).first(4)) == "foob");
+    CHECK(base64_into(out, "", "x").value() == 0);
+    REQUIRE_ERRC(Errc::bad_length, base64_into(out, "Zm9vYmFyZm9v", "x"));
+    for (const Bad& row : kBadBase64) {
+        INFO(row.why);
+        Bytes room(64);
+        REQUIRE_ERRC(Errc::bad_encoding, base64_into(room, row.text, "field"));
+    }
+}
+
 TEST_CASE("base64 and hex: every byte value and length goes there and back", "[base][encoding]") {
     Bytes bytes;
     for (int i = 0; i < 512; ++i) {

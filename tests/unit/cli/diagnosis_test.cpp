@@ -199,4 +199,24 @@ TEST_CASE("doctor: files that are another user's say whose, and how that is chan
     CHECK_THAT(named(found, "interface").mend, test::ContainsSubstring("\"platform\""));
 }
 
+TEST_CASE("doctor: whether the host can hand credentials to systemd, and how to close that door",
+          "[cli]") {
+    BareSystem system;
+    system.files["/proc/cmdline"] = "quiet\n";
+    const auto check = [&] {
+        return named(diagnose(system, nothing, kNow, AzureVtpm::built), "system credentials");
+    };
+    CHECK(check().state == CheckState::note);
+    CHECK(check().found.find("open, without systemd.import_credentials=no") == 0);
+    CHECK(check().mend.empty());
+    system.files["/run/credentials/@system"] = "";
+    CHECK(check().state == CheckState::warning);
+    CHECK(check().found.find("/run/credentials/@system") != std::string::npos);
+    CHECK(check().mend.find("systemd.import_credentials=no") == 0);
+    system.files.erase("/run/credentials/@system");
+    system.files["/proc/cmdline"] = "systemd.import_credentials=no\n";
+    CHECK(check().state == CheckState::ok);
+    CHECK(check().mend.empty());
+}
+
 }  // namespace attestd::cli

@@ -102,6 +102,21 @@ TEST_CASE("Vault source: no lease outlives its login", "[hashivault]") {
           Calls{"login jwt1", "GET database/creds/x t1", "login jwt1", "GET database/creds/x t2"});
 }
 
+TEST_CASE("Vault source: a lease of an earlier login ends with that one", "[hashivault]") {
+    const Setting setting;
+    setting.vault->lease = 50;
+    setting.vault->renewable = false;
+    const auto source = source_of(setting);
+    REQUIRE_OK(source->get_resource(kLeased));
+    setting.pass(37s);
+    REQUIRE_OK(source->upkeep());  // another login, and no renewal of the first one's lease
+    CHECK(setting.vault->calls == Calls{"login jwt1", "GET database/creds/x t1", "login jwt1"});
+    CHECK(source->get_resource(kLeased)->expires == *setting.boot + 13s);
+    setting.pass(13s);
+    REQUIRE_OK(source->get_resource(kLeased));
+    CHECK(setting.vault->calls.back() == "GET database/creds/x t2");
+}
+
 TEST_CASE("Vault source: what is forgotten is read again", "[hashivault]") {
     const Setting setting;
     const auto source = source_of(setting);

@@ -60,6 +60,44 @@ TEST_CASE("fetcher: the server's status, headers and body arrive, names in lower
     CHECK(got->headers.size() == 4);  // with the length
 }
 
+TEST_CASE("fetcher: an answer that holds a secret comes in memory for secrets", "[network]") {
+    const auto is_text = [](const Secret& body, std::string_view text) {
+        return body.expose([&](ByteView bytes) { return as_text(bytes) == text; });
+    };
+    {
+        const ScriptedServer server = answering(answer("403 Forbidden", "why", "X-Two: a\r\n"));
+        const auto got = SocketFetcher(server.path()).fetch_secret(get(), in(5s));
+        REQUIRE_OK(got);
+        CHECK(got->status == 403);
+        CHECK(got->header("x-two") == "a");
+        CHECK(is_text(got->body, "why"));
+    }
+    {
+        const ScriptedServer server = answering(failure("fetch.tls", R"({"detail":"expired"})"));
+        const auto got = SocketFetcher(server.path()).fetch_secret(get(), in(5s));
+        REQUIRE_ERRC(Errc::fetch_tls, got);
+        CHECK(got.error().detail == "expired");
+    }
+    const ScriptedServer server = answering(answer("200 OK", std::string(kSmall + 1, 'x')));
+    REQUIRE_ERRC(Errc::fetch_process,
+                 SocketFetcher(server.path(), kSmall).fetch_secret(get(), in(5s)));
+    REQUIRE_ERRC(Errc::fetch_process, SocketFetcher("/nowhere/at.all").fetch_secret(get(), in(5s)));
+}
+
+TEST_CASE("fetcher: a secret answer of a fetcher that knows no such memory is brought there",
+          "[network]") {
+    class Plain final : public Fetcher {
+     public:
+        Result<FetchResponse> fetch(const FetchRequest&, Deadline) override {
+            return FetchResponse{200, {{"a", "b"}}, {'x', 'y'}};
+        }
+    };
+    const auto got = Plain().fetch_secret(get(), in(5s));
+    REQUIRE_OK(got);
+    CHECK(got->header("a") == "b");
+    CHECK(got->body.expose([](ByteView bytes) { return as_text(bytes) == "xy"; }));
+}
+
 TEST_CASE("fetcher: a status of the server is an answer, 502 too", "[network]") {
     const std::string status = GENERATE("204 No Content", "304 Not Modified", "404 Not Found",
                                         "410 Gone", "429 Too Many Requests", "502 Bad Gateway");
