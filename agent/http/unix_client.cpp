@@ -113,6 +113,26 @@ bool is_target(std::string_view target) noexcept {
            (target.starts_with('/') || target.find("://") != target.npos);
 }
 
+// In one piece from the beginning: a header may be a key, and what is moved leaves copies behind.
+std::string joined_head(std::string_view first_line,
+                        std::initializer_list<const HttpFields*> lists) {
+    constexpr std::string_view kColon = ": ", kEnd = "\r\n";
+    std::size_t len = first_line.size() + kEnd.size();
+    for (const HttpFields* fields : lists) {
+        for (const auto& [name, value] : *fields)
+            len += name.size() + kColon.size() + value.size() + kEnd.size();
+    }
+    std::string head;
+    head.reserve(len);
+    head += first_line;
+    for (const HttpFields* fields : lists) {
+        for (const auto& [name, value] : *fields)
+            head.append(name).append(kColon).append(value).append(kEnd);
+    }
+    head += kEnd;
+    return head;
+}
+
 // Nothing that a caller passes on may end a line or a word of the request's head.
 Result<std::string> request_head(const UnixRequest& request) {
     const bool clean = is_token(request.method) && is_target(request.target) &&
@@ -121,19 +141,18 @@ Result<std::string> request_head(const UnixRequest& request) {
     if (!clean) {
         return fail(Errc::bad_value, "the request has a character that HTTP does not allow there");
     }
-    std::string head = fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n",
-                                   request.method, request.target);
-    const auto add = [&](std::string_view name, std::string_view value) {
-        if (!value.empty()) head += fmt::format("{}: {}\r\n", name, value);
+    HttpFields before{{"Host", "localhost"}, {"Connection", "close"}}, after;
+    const auto add = [](HttpFields& to, const char* name, std::string value) {
+        if (!value.empty()) to.emplace_back(name, std::move(value));
     };
-    add("Accept", request.accept);
-    add("If-None-Match", request.if_none_match);
-    for (const auto& [name, value] : request.fields) head += fmt::format("{}: {}\r\n", name, value);
-    if (!request.body.empty()) add("Content-Type", request.content_type);
+    add(before, "Accept", request.accept);
+    add(before, "If-None-Match", request.if_none_match);
+    if (!request.body.empty()) add(after, "Content-Type", request.content_type);
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
-        add("Content-Length", std::to_string(request.body.size()));
+        add(after, "Content-Length", std::to_string(request.body.size()));
     }
-    return head + "\r\n";
+    return joined_head(fmt::format("{} {} HTTP/1.1\r\n", request.method, request.target),
+                       {&before, &request.fields, &after});
 }
 
 Result<std::chrono::microseconds> time_left(Deadline deadline, std::string_view what) {

@@ -11,6 +11,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
+import canary_test  # noqa: E402
 import fetch_test  # noqa: E402
 import rig  # noqa: E402
 import tap  # noqa: E402
@@ -251,6 +252,19 @@ def test_api_key():
         r.api_key.write_text(API_KEY_LINE)
         r.renewed()
         r.released()
+
+
+def test_api_key_in_memory():
+    """once a request is sent, no mapping of the daemon holds the API key"""
+    canary_test.need_root()
+    with made(ita, "tdx") as r:
+        r.verifier = ita_verifier(r)
+        judges_well(r)
+        r.renewed()
+        canary = canary_test.Canary()
+        canary.forms = {"raw": API_KEY_LINE.strip().encode()}
+        hits = canary_test.search_memory(r.daemon.child.pid, canary, b"db/password")
+        assert not hits, hits
 
 
 # --- Veraison
