@@ -450,14 +450,14 @@ def test_pinned_file():
     with made(ita, "tdx") as r:
         r.verifier = ita_verifier(r, token_keys_url=None, token_signer=str(r.service.jwks_file()))
         r.begin()
-        r.wait_healthy()
+        rig.wait_until("it is affirming", lambda: r.session()["affirming"])
         assert "certs" not in r.service.calls, r.service.calls
         assert not [w for w in r.ask("app", "GET", "/v1/status").json["warnings"] if "TLS alone" in w]
         r.daemon.stop()
         r.verifier = ita_verifier(r, token_signer=None)
         r.write_config()
-        r.start_daemon()
-        r.wait_healthy()
+        r.start_daemon()  # its store would wait for the operator
+        rig.wait_until("it is affirming", lambda: r.session()["affirming"])
         assert [w for w in r.ask("app", "GET", "/v1/status").json["warnings"] if "TLS alone" in w]
 
 
