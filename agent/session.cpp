@@ -133,7 +133,11 @@ Task<Result<Session::Attempt>> Session::question_and_answer() {
         ATTESTD_TRY(const auto nonce, fresh_nonce());
         return verifier->begin(nonce);
     };
-    const auto report_data = co_await run_blocking(verifier_strand_, std::move(begin));
+    Result<ReportData> report_data = ReportData{};
+    if (verifier->has_challenge())
+        report_data = co_await run_blocking(verifier_strand_, std::move(begin));
+    else
+        report_data = begin();
     if (!report_data) co_return tl::make_unexpected(report_data.error());
     auto collect = [&platform = platform_, timeout = collect_timeout_, data = *report_data] {
         return platform.collect(data, std::chrono::steady_clock::now() + timeout);

@@ -36,8 +36,11 @@ class VerifierKind {
     /// "local", ...: as in configuration and status.
     [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
+    /// Whether begin() asks somebody else, and so blocks.
+    [[nodiscard]] virtual bool has_challenge() const noexcept { return false; }
+
     /// What the evidence must carry that is appraised next. `nonce` is fresh and ours: 32 bytes. An
-    /// Error is an outage. Blocks; called before each appraise(), by the same thread.
+    /// Error is an outage. Called before each appraise(), never beside it.
     [[nodiscard]] virtual Result<ReportData> begin(ByteView nonce) {
         return session_report_data(nonce);
     }

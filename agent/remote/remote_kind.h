@@ -32,6 +32,7 @@ class RemoteKind : public VerifierKind {
  public:
     /// Besides what VerifierKind says: errors of the fetcher, Errc::remote_verifier_*, and
     /// Errc::remote_verifier_throttled without asking, until the time that the service gave.
+    [[nodiscard]] bool has_challenge() const noexcept final { return true; }
     [[nodiscard]] Result<ReportData> begin(ByteView nonce) final;
     [[nodiscard]] Result<AttestationResult> appraise(const Evidence& evidence,
                                                      const Expectations& expected, Time now) final;

@@ -11,6 +11,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
+import canary_test  # noqa: E402
 import fetch_test  # noqa: E402
 import rig  # noqa: E402
 import tap  # noqa: E402
@@ -253,6 +254,19 @@ def test_api_key():
         r.released()
 
 
+def test_api_key_in_memory():
+    """once a request is sent, no mapping of the daemon holds the API key"""
+    canary_test.need_root()
+    with made(ita, "tdx") as r:
+        r.verifier = ita_verifier(r)
+        judges_well(r)
+        r.renewed()
+        canary = canary_test.Canary()
+        canary.forms = {"raw": API_KEY_LINE.strip().encode()}
+        hits = canary_test.search_memory(r.daemon.child.pid, canary, b"db/password")
+        assert not hits, hits
+
+
 # --- Veraison
 
 def veraison():
@@ -436,14 +450,14 @@ def test_pinned_file():
     with made(ita, "tdx") as r:
         r.verifier = ita_verifier(r, token_keys_url=None, token_signer=str(r.service.jwks_file()))
         r.begin()
-        r.wait_healthy()
+        rig.wait_until("it is affirming", lambda: r.session()["affirming"])
         assert "certs" not in r.service.calls, r.service.calls
         assert not [w for w in r.ask("app", "GET", "/v1/status").json["warnings"] if "TLS alone" in w]
         r.daemon.stop()
         r.verifier = ita_verifier(r, token_signer=None)
         r.write_config()
-        r.start_daemon()
-        r.wait_healthy()
+        r.start_daemon()  # its store would wait for the operator
+        rig.wait_until("it is affirming", lambda: r.session()["affirming"])
         assert [w for w in r.ask("app", "GET", "/v1/status").json["warnings"] if "TLS alone" in w]
 
 

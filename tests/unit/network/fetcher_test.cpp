@@ -269,7 +269,7 @@ TEST_CASE("fetcher: a request that could become two, or is none, is fetch_denied
         {"no absolute URL", {.url = "kdsintf.amd.com"}},
         {"line end in the URL", {.url = "https://a/\r\nX: y"}},
         {"blank in the URL", {.url = "https://a/ b"}},
-        {"method DELETE", {.url = kUrl, .method = "DELETE"}},
+        {"method PATCH", {.url = kUrl, .method = "PATCH"}},
         {"method in small letters", {.url = kUrl, .method = "get"}},
         {"method with a blank", {.url = kUrl, .method = "GET /"}},
         {"line end in a header", {.url = kUrl, .headers = {{"X", "a\r\nY: b"}}}},
