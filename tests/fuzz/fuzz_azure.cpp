@@ -82,6 +82,7 @@ void run_evidence(ByteView input) {
     static_cast<void>(parse_vtpm_quote(as_text(input), "quote"));
     const auto parsed = parse_azure_evidence(as_text(input), "evidence");
     if (!parsed) return;
+    reached();
     const std::string written = write_azure_evidence(*parsed);
     const auto again = must(parse_azure_evidence(written, "written"));
     holds(write_azure_evidence(again) == written, "evidence is written as it was read");
@@ -105,6 +106,7 @@ void run_blob(ByteView input) {
     static_cast<void>(parse_tdreport(input));
     const auto blob = parse_hcl_blob(input);
     if (!blob) return;
+    reached();
     holds(looks_like_hcl_blob(input), "what parses is recognised");
     holds(lies_in(blob->hardware_report, input) && lies_in(blob->runtime_data, input),
           "both parts are parts of the blob");
@@ -130,6 +132,7 @@ void run_tpm(ByteView input) {
     static_cast<void>(parse_tpm_signature(input));
     const auto quote = parse_tpm_quote(input);
     if (!quote) return;
+    reached();
     for (const ByteView part : {quote->qualified_signer, quote->extra_data, quote->pcr_digest})
         holds(lies_in(part, input), "a field is part of the quote");
     VtpmQuote with = *tdx().vtpm_quote;

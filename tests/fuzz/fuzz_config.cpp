@@ -14,6 +14,7 @@ struct Root {
     test::TempDir dir;
     Root() {
         dir.write("policy.json", std::string_view("{}"));
+        dir.write("secrets.d/a.json", std::string_view(R"({"secrets": {}})"));
         dir.write("etc/passwd", std::string_view("root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:\n"));
         dir.write("etc/group", std::string_view("root:x:0:\nweb:x:1002:app\n"));
     }
@@ -30,6 +31,7 @@ void run(ByteView input) {
     if (!loaded) return holds(!loaded.error().detail.empty(), "a refusal says why");
     const auto again = must(load_config("/attestd.json", {}, root.dir.path()));
     holds(again.digest == loaded->digest, "the same file has the same digest");
+    reached();
     static_cast<void>(lint(*loaded));
 }
 
@@ -38,7 +40,7 @@ Seeds seeds() {
     return {seed("least", "{" + verifier + "}"),
             seed("more", R"({"platform": {"type": "auto"}, )" + verifier + R"(,
  "sources": {"store": {"type": "store", "path": "/var/lib/attestd/store", "measured_image": true}},
- "workloads": {"db": {"match": [{"unit": "db.service"}]}, "app": {"match": [{"uid": "app", "socket": "app"}]}},
+ "workloads": {"db": {"match": [{"unit": "db.service"}]}, "app": {"match": [{"user": "app", "socket": "app"}]}},
  "secrets": {"db/password": {"source": "store", "allow": ["db"], "deny": ["app"], "ttl": "1h",
    "require": {"claims": [{"vmpl": [0, 1]}, {"tee_type": "0x81"}], "max_age": "5m"}}},
  "listeners": [{"name": "app", "path": "/run/attestd/app.sock", "mode": "0660"},
@@ -46,7 +48,7 @@ Seeds seeds() {
  "audit": {"sync": "batched"}, "config_binding": "image"} // end)"),
             seed("kbs",
                  R"({"sources": {"b": {"type": "kbs", "url": "https://kbs.example.com:8080",
- "protocol": "0.4.0", "tee_key": "p256", "timeout": "50s"}}, )" +
+ "token_signer": "/policy.json", "protocol": "0.4.0", "tee_key": "p256", "timeout": "50s"}}, )" +
                      verifier +
                      R"(, "secrets_dir": {"path": "/secrets.d", "prefixes": {"a.json": "a/"}}})")};
 }

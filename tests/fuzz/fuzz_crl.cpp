@@ -32,6 +32,7 @@ const Setting& setting() {
 void run(ByteView input) {
     const auto parsed = Crl::parse(input);
     if (!parsed) return;
+    reached();
     holds(equal(parsed->der(), input), "a list keeps its bytes");
     const OpensslCrl theirs(decoded<d2i_X509_CRL>(input));
     holds(theirs != nullptr, "OpenSSL decodes what we decode");

@@ -79,6 +79,7 @@ void run_tcb_info(ByteView input) {
     static_cast<void>(split_signed_json(text, "tcbInfo"));
     const auto info = parse_tcb_info(text);
     if (!info) return;
+    reached();
     check_served("tcbInfo", text);
     holds(!info->levels.empty(), "there are levels");
     holds(info->module.has_value() == info->tdx, "TDX documents, and no others, have a module");
@@ -101,6 +102,7 @@ void run_qe_identity(ByteView input) {
     static_cast<void>(split_signed_json(text, "enclaveIdentity"));
     const auto identity = parse_enclave_identity(text);
     if (!identity) return;
+    reached();
     check_served("enclaveIdentity", text);
     check_levels(identity->levels);
     // An enclave made of the identity itself is the one that is described.

@@ -44,6 +44,7 @@ void check_merge(ByteView input, const EventLog& log) {
 void run(ByteView input) {
     const auto log = parse_event_log(input);
     if (!log) return;
+    reached();
     holds(looks_like_event_log(input), "what parses is recognised");
     holds(log->bytes_used <= input.size(), "no more is used than there is");
     for (const BootEvent& event : log->events) check_event(event, input);

@@ -20,6 +20,7 @@ void run_request(ByteView input) {
     const std::string_view text = as_text(input);
     const auto whole = parse_head(text);
     if (whole && *whole) {
+        reached();
         holds((*whole)->head_len <= text.size(), "a head is part of what came");
         holds((*whole)->target.starts_with('/'), "a target begins with a slash");
     }
@@ -62,6 +63,7 @@ void run_answer(ByteView input) {
     for (const std::size_t piece : {std::size_t{97}, std::size_t{512}}) {
         const auto parts = answer_in(bytes, piece);
         if (!agree(whole, parts)) continue;
+        reached();
         holds(parts->head.status == whole->head.status &&
                   parts->head.fields == whole->head.fields && parts->body == whole->body,
               "pieces and whole say the same");

@@ -8,9 +8,12 @@ namespace {
 using namespace attestd::inspect;
 
 void run(ByteView input) {
-    if (const auto request = parse_request(input))
+    if (const auto request = parse_request(input)) {
+        reached();
         holds(equal(encode_request(*request), input), "a request is written again");
+    }
     if (const auto answer = parse_answer(input)) {
+        reached();
         holds(equal(encode_answer(*answer), input), "an answer is written again");
         holds(answer->facts.path.find('\0') == std::string::npos, "a path has no NUL");
     }

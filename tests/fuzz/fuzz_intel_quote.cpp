@@ -97,6 +97,7 @@ bool is_genuine(const ParsedQuote& parsed) {
 void run(ByteView input) {
     const auto parsed = parse_intel_quote(input);
     if (parsed) {
+        reached();
         holds(looks_like_intel_quote(input), "what parses is recognised");
         check_fields(*parsed);
         check_parts(*parsed, input);

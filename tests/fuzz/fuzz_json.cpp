@@ -33,6 +33,7 @@ void run(ByteView input) {
     holds(!strict || commented.has_value(), "who needs no comments may have them");
     if (commented) walk(commented->root(), 0);
     if (!strict) return;
+    reached();
     holds(!theirs.is_discarded() && theirs == strict->root().raw(), "both read the same");
 }
 

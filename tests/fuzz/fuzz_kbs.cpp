@@ -61,6 +61,7 @@ void run_token(ByteView input) {
     if (input.size() > 4096) return;
     const auto judged = judge_token(token_over(as_text(input)), expected, kNow);
     if (!judged) return;
+    reached();
     holds(judged->status() == "affirming", "nothing but affirming will do");
     holds(judged->expires() > kNow, "a good token has not ended");
     const TokenExpectations other{&signers, "another", public_jwk(), false};
@@ -100,6 +101,7 @@ void check_error(const FetchResponse& answer) {
 void run_answer(ByteView input) {
     const std::string_view text = as_text(input);
     if (const auto challenge = parse_challenge(text)) {
+        reached();
         holds(!challenge->nonce.empty() && challenge->nonce.size() <= kMaxNonceLen,
               "a nonce is bounded");
         const std::string primary = primary_text(challenge->nonce, public_jwk(), "");

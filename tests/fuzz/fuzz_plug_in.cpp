@@ -22,7 +22,6 @@ Evidence sample() {
     out.quote = forge::forge_quote(forge::tdx_v4(), intel, intel.pck({}));
     out.endorsements = {Bytes{4}, Bytes{5, 6}};
     out.event_log = Bytes{7};
-    out.service_manifest = Bytes{8};
     return out;
 }
 const Evidence& genuine() {
@@ -39,6 +38,7 @@ bool same(const Evidence& a, const Evidence& b) {
 void run_evidence(ByteView input) {
     const std::string_view text = as_text(input);
     if (const auto evidence = parse_plug_in_evidence(text, "answer")) {
+        reached();
         const auto again = must(parse_plug_in_evidence(plug_in_json(*evidence), "written"));
         holds(same(again, *evidence), "evidence is written as it was read");
         static_cast<void>(is_azure(*evidence));
@@ -56,7 +56,11 @@ void run_evidence(ByteView input) {
 Seeds evidence_seeds() {
     EvidenceDocument document{genuine(), "app", {}};
     document.evidence.interface = "configfs_tsm";
-    return {seed("plug-in", plug_in_json(genuine())), seed("document", to_json(document)),
+    Evidence svsm = genuine();
+    svsm.tee = Tee::snp;
+    svsm.service_manifest = Bytes{8};
+    return {seed("svsm", plug_in_json(svsm)), seed("plug-in", plug_in_json(genuine())),
+            seed("document", to_json(document)),
             seed("least", R"({"tee": "snp", "evidence": "AAAA"})")};
 }
 
@@ -77,6 +81,7 @@ const Words kEvidenceWords{"\"tee\":",
 void run_appraisal(ByteView input) {
     const auto statement = parse_statement(as_text(input), "answer");
     if (!statement) return;
+    reached();
     for (const Finding& finding : statement->findings)
         for (const char c : finding.detail) holds(c >= ' ' && c <= '~', "details are printable");
     Expectations expected;
@@ -127,6 +132,7 @@ void run_key(ByteView input) {
         must(Secret::copy_of(input.first(std::min<std::size_t>(input.size(), 4096))));
     const auto key = parse_key_answer(body);
     if (!key) return;
+    reached();
     key->expose([&](ByteView bytes) {
         holds(bytes.size() == 32 && !all_zero(bytes), "a key has 32 bytes and is not zero");
         const std::string base64 = to_base64(bytes);

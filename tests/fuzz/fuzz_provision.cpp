@@ -38,6 +38,7 @@ Evidence evidence() {
 void run_request(ByteView input) {
     const auto request = parse_provision_request(as_text(input), "request");
     if (!request) return;
+    reached();
     const std::string written = write_provision_request(request->body_text, request->evidence);
     const auto again = must(parse_provision_request(written, "written"));
     holds(again.body_text == request->body_text && again.body.id == request->body.id &&
@@ -63,6 +64,7 @@ void run_package(ByteView input) {
     if (!sealed) return;
     const auto opened = open_package(*sealed, setting().key);
     if (!opened) return;
+    reached();
     holds(sealed->id == setting().body.id && sealed->instance == setting().body.instance,
           "only what was sealed for this request opens");
     holds(opened->secrets.size() == 2, "all that was sealed is there");

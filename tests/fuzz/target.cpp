@@ -7,6 +7,8 @@
 namespace attestd::fuzz {
 namespace {
 
+std::size_t g_times_reached = 0;
+
 std::vector<Target>& registry() {
     static std::vector<Target> targets;
     return targets;
@@ -34,6 +36,9 @@ void holds(bool property, std::string_view what, std::source_location where) {
                  static_cast<int>(what.size()), what.data());
     std::abort();
 }
+
+void reached() noexcept { ++g_times_reached; }
+std::size_t times_reached() noexcept { return g_times_reached; }
 
 bool lies_in(ByteView part, ByteView whole) noexcept {
     if (part.empty()) return true;

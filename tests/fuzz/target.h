@@ -48,6 +48,10 @@ bool add(Target target);
 void holds(bool property, std::string_view what,
            std::source_location where = std::source_location::current());
 
+/// To be called where a target gets behind the parser: a target whose seeds never do tests nothing.
+void reached() noexcept;
+[[nodiscard]] std::size_t times_reached() noexcept;
+
 /// The value of a step that cannot fail on what the target hands to it.
 template <class T>
 [[nodiscard]] T must(Result<T> result,

@@ -46,10 +46,10 @@ TEST_CASE("places: folders of all that a configuration names, as far as each is 
         INFO(written);
         CHECK(has(places, written, Access::write));
     }
-    for (const char* const read : {"/etc/attestd", "/policies", "/anchors", "/endorsements",
-                                   "/keys", "/signers", "/init", "/next", "/proc", "/sys",
-                                   "/tokens", "/run/credentials", "/api", "/judges",
-                                   "/certificates", "/brokers"}) {
+    for (const char* const read :
+         {"/etc/attestd", "/policies", "/anchors", "/endorsements", "/keys", "/signers", "/init",
+          "/next", "/proc", "/sys", "/tokens", "/run/credentials", "/api", "/judges",
+          "/certificates", "/brokers"}) {
         INFO(read);
         CHECK(has(places, read, Access::read));
     }

@@ -24,7 +24,7 @@ TEST_CASE("policy: every TDX key reaches its place", "[verifier][policy]") {
       "$schema": "x", "tdx": {
         "allowed_tcb_statuses": ["UpToDate", "TDRelaunchAdvised"], "allowed_advisories": ["INTEL-SA-1"], "grace_days": 30,
         "min_tcb_evaluation_data_number": 17, "allow_debug": true, "allow_migratable": true, "require_sept_ve_disable": false,
-        "xfam": "0x602e7", "td_attributes": "0x10000000", "td_attributes_mask": "0xffffffffffffffff",
+        "xfam": "0x602e7", "td_attributes": "0x10000000", "td_attributes_mask": "0x7fffffff",
         "mrtd": [)" + value + R"(], "rtmr0": "any", "rtmr1": [], "rtmr2": [)" +
                                   value + "," + value + R"(], "rtmr3": "any",
         "mrseam": "any", "mrconfigid": "any", "mrowner": [)" +
@@ -45,7 +45,7 @@ TEST_CASE("policy: every TDX key reaches its place", "[verifier][policy]") {
     CHECK_FALSE(tdx.require_sept_ve_disable);
     CHECK(tdx.xfam == 0x602e7);
     CHECK(tdx.td_attributes == 0x10000000);
-    CHECK(tdx.td_attributes_mask == ~std::uint64_t{0});
+    CHECK(tdx.td_attributes_mask == 0x7fffffff);
     using Kind = ReferenceValues<48>::Kind;
     CHECK(tdx.mrtd.kind == Kind::listed);
     CHECK(to_hex(tdx.mrtd.values.at(0)) == std::string(96, 'a'));
@@ -157,6 +157,9 @@ TEST_CASE("policy: each mistake is refused, with its line and what was expected"
         {"[]", Errc::wrong_type, "an object is expected"},
         {"{\n\"tdx\": {\n\"mr_td\": []}}", Errc::unknown_key, "policy.json:3"},
         {"{\"tdx\": {},\n\"xyz\": {}}", Errc::unknown_key, "policy.json:2"},
+        {"{\"sgx\": {\n\"mr_signer\": \"any\"}}", Errc::unknown_key, "policy.json:2"},
+        {"{\"tdx\": {}, \"event_log\": {\n\"image\": []}}", Errc::unknown_key, "policy.json:2"},
+        {"{\"tdx\": {}, \"event_log\": {\"boot_commands\": \"all\"}}", Errc::bad_config, "\"any\""},
         {"{\"tdx\": {\"mrtd\": \"any\",\n\"mrtd\": \"any\"}}", Errc::duplicate_key,
          "policy.json:2"},
         {"{\"tdx\": {\n\"allow_debug\": 1}}", Errc::wrong_type, "policy.json:2: tdx.allow_debug"},

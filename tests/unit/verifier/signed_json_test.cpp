@@ -49,6 +49,7 @@ TEST_CASE("signed JSON: any other outer object is refused", "[verifier][json]") 
         {R"({"b":{} "signature":"ab"})", Errc::bad_json},
         {R"({"b" {},"signature":"ab"})", Errc::bad_json},
         {R"({b:{},"signature":"ab"})", Errc::bad_json},
+        {R"({:{},"signature":"ab"})", Errc::bad_json},
         {R"({"b":{,"signature":"ab"})", Errc::bad_json},
         {R"({"b":,"signature":"ab"})", Errc::bad_json},
         {R"({"b":{},"signature":"ab)", Errc::bad_json},
@@ -103,6 +104,7 @@ TEST_CASE("signed JSON: keys are found at the outermost level alone", "[verifier
     CHECK_FALSE(json_has_outer_key(R"({"x":"a"})", "a"));
     CHECK_FALSE(json_has_outer_key(R"(["a"])", "a"));
     CHECK_FALSE(json_has_outer_key("", "a"));
+    CHECK_FALSE(json_has_outer_key(R"({:1,"a":2})", "a"));
 }
 
 TEST_CASE("signed JSON: no prefix of a document is one", "[verifier][json]") {

@@ -65,6 +65,10 @@ TEST_CASE("trust anchors: what is no self-signed certificate adds nothing", "[ve
                      {forge::intel_name("Intel SGX Root CA"), test::intel().keys.pck_ca});
     REQUIRE_ERRC(Errc::chain_malformed, anchors.add_certificate(look_alike));
     CHECK_FALSE(anchors.intel_root(spki_of(look_alike)));
+    // Signed by itself, and named like another's.
+    const Bytes other_name = forge::issue(
+        test::intel().root_spec(), {forge::intel_name("Another Root"), test::intel().keys.root});
+    REQUIRE_ERRC(Errc::chain_malformed, anchors.add_certificate(other_name));
     const std::string two =
         to_pem("CERTIFICATE", test::intel().root) + to_pem("CERTIFICATE", test::intel().root);
     REQUIRE_ERRC(Errc::chain_malformed, anchors.add_certificate(as_bytes(two)));

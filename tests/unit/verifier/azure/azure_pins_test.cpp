@@ -1,4 +1,9 @@
 // Azure: what a policy pins of paravisor and vTPM.
+#include <fmt/format.h>
+
+#include "quote/boot/event_log.h"
+#include "tests/support/forge/event_log_forge.h"
+#include "tests/support/forge/writer.h"
 #include "tests/unit/verifier/azure/azure_spoilt.h"
 
 namespace attestd::azure_test {
@@ -125,6 +130,54 @@ TEST_CASE("Azure: an SVSM's manifest is not expected of a paravisor", "[verifier
     setting.expected.service_manifest = Bytes{1};
     CHECK(test::outcome_of(test::appraise(c.evidence(), setting)) ==
           "refused: " + of(c, "svsm.evidence"));
+}
+
+namespace {
+
+// A log of SHA-256 alone, as a paravisor's firmware writes it.
+Bytes pcr_log(const std::vector<std::pair<std::uint32_t, Sha256>>& events) {
+    forge::Writer spec, out;
+    spec.bytes(as_bytes("Spec ID Event03")).u8(0).u32(0).u8(0).u8(2).u8(0).u8(2);
+    spec.u32(1).u16(kAlgSha256).u16(sizeof(Sha256)).u8(0);
+    out.u32(0).u32(kEvNoAction).zeros(20).u32(static_cast<std::uint32_t>(spec.size()));
+    out.bytes(std::move(spec).take());
+    for (const auto& [pcr, digest] : events)
+        out.u32(pcr).u32(forge::kEvEfiAction).u32(1).u16(kAlgSha256).bytes(digest).u32(0);
+    return std::move(out).take();
+}
+
+}  // namespace
+
+TEST_CASE("Azure: firmware's PCRs must be as the log says, later ones are not believed otherwise",
+          "[verifier][azure][event-log]") {
+    const Sha256 measured = sha256(as_bytes("measured")), zeros{};
+    const Sha256 value = sha256({zeros, measured});
+    AzureCase c(test::AzureTee::tdx);
+    c.quote.pcrs[0] = c.quote.pcrs[7] = c.quote.pcrs[9] = value;
+    const auto judged = [&](const Bytes& log) {
+        test::Setting setting = c.setting();
+        setting.expected.event_log = log;
+        return test::appraise(c.evidence(), setting);
+    };
+    const Bytes log = pcr_log({{0, measured}, {7, measured}, {9, measured}});
+
+    const AttestationResult good = judged(log);
+    CHECK(test::outcome_of(good) == "accepted");
+    CHECK(test::has_finding(good, "tdx.event-log.replayed"));
+    CHECK_FALSE(test::has_finding(good, "tdx.event-log.not-covered"));
+
+    c.quote.pcrs[7] = sha256({value, measured});  // extended with more than the log holds
+    CHECK(test::outcome_of(judged(log)) ==
+          fmt::format("refused: tdx.{}", errc_name(Errc::event_log_mismatch)));
+    c.quote.pcrs[7] = value;
+    c.quote.pcrs[9] = sha256({value, measured});
+    const AttestationResult later = judged(log);
+    CHECK(test::outcome_of(later) == "accepted");
+    CHECK(test::has_finding(later, "tdx.event-log.not-covered"));
+
+    const Bytes of_rtmrs = forge::event_log(forge::boot_events("ro"));
+    CHECK(test::outcome_of(judged(of_rtmrs)) ==
+          fmt::format("refused: tdx.{}", errc_name(Errc::event_log_malformed)));
 }
 
 }  // namespace attestd::azure_test
