@@ -100,7 +100,7 @@ void check_error(const FetchResponse& answer) {
 
 void run_answer(ByteView input) {
     const std::string_view text = as_text(input);
-    if (const auto challenge = parse_challenge(text)) {
+    if (const auto challenge = parse_challenge(text, offered_hashes(/*is_azure=*/false))) {
         reached();
         holds(!challenge->nonce.empty() && challenge->nonce.size() <= kMaxNonceLen,
               "a nonce is bounded");
@@ -116,7 +116,7 @@ void run_answer(ByteView input) {
     static_cast<void>(parse_token_answer(text));
     const FetchResponse answer = answer_of(input);
     check_error(answer);
-    if (const auto wait = retry_after_of(answer))
+    if (const auto wait = parse_retry_after(answer.header("retry-after")))
         holds(wait->count() >= 0 && wait->count() <= 3600, "an hour at most");
     if (const auto cookie = session_cookie_of(answer)) {
         for (const char c : *cookie)
