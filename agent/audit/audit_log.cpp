@@ -19,7 +19,7 @@ Result<ChainState> end_of_earlier(const std::filesystem::path& path) {
     ChainState chain;
     std::error_code ec;
     const bool is_there = std::filesystem::file_size(path, ec) != 0 && !ec;
-    const auto earlier = files_set_aside(path);
+    ATTESTD_TRY(const auto earlier, files_set_aside(path));
     if (is_there || earlier.empty()) return chain;
     ATTESTD_TRY(const AuditFile last, AuditFile::open(earlier.back(), chain));
     return chain;
@@ -211,10 +211,12 @@ void AuditLog::rotate_if_long() {
 void AuditLog::drop_oldest() const {
     if (config_.keep == 0) return;
     const auto all = files_set_aside(config_.path);
-    for (std::size_t i = 0; i + config_.keep < all.size(); ++i) {
+    if (!all) return log_event(LogLevel::error, "audit.not-dropped", {{"why", all.error().detail}});
+    for (std::size_t i = 0; i + config_.keep < all->size(); ++i) {
+        const std::filesystem::path& file = (*all)[i];
         std::error_code ec;
-        std::filesystem::remove(all[i], ec);
-        if (ec) log_event(LogLevel::error, "audit.not-dropped", {{"file", all[i].string()}});
+        std::filesystem::remove(file, ec);
+        if (ec) log_event(LogLevel::error, "audit.not-dropped", {{"file", file.string()}});
     }
 }
 

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <string>
 
+#include "quote/base/fd.h"
+
 namespace attestd {
 namespace {
 
@@ -37,16 +39,18 @@ std::optional<std::uint64_t> number_after(const std::filesystem::path& set_aside
     return out;
 }
 
-std::vector<std::filesystem::path> files_set_aside(const std::filesystem::path& path) {
+Result<std::vector<std::filesystem::path>> files_set_aside(const std::filesystem::path& path) {
     const std::string prefix = path.filename().string() + std::string(kSetAside);
     const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
     std::vector<std::filesystem::path> out;
     std::error_code ec;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, ec)) {
-        const std::string name = entry.path().filename().string();
+    std::filesystem::directory_iterator it(folder, ec);
+    for (const std::filesystem::directory_iterator end; !ec && it != end; it.increment(ec)) {
+        const std::string name = it->path().filename().string();
         if (name.starts_with(prefix) && are_digits(std::string_view(name).substr(prefix.size())))
-            out.push_back(entry.path());
+            out.push_back(it->path());
     }
+    if (ec) return fail_errno(ec.value(), folder.string());
     std::sort(out.begin(), out.end());
     return out;
 }

@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "quote/base/result.h"
+
 namespace attestd {
 
 /// Where the file at `path` goes when the next record would be number `next_seq`: names sort in the
@@ -17,7 +19,8 @@ namespace attestd {
 /// other names.
 [[nodiscard]] std::optional<std::uint64_t> number_after(const std::filesystem::path& set_aside);
 
-/// All files that were set aside from `path`, oldest first.
-[[nodiscard]] std::vector<std::filesystem::path> files_set_aside(const std::filesystem::path& path);
+/// All files that were set aside from `path`, oldest first. Errors of reading its folder.
+[[nodiscard]] Result<std::vector<std::filesystem::path>> files_set_aside(
+    const std::filesystem::path& path);
 
 }  // namespace attestd

@@ -91,7 +91,7 @@ Outcome<int> verify_audit(const AuditOptions& options) {
         if (!digest) return wrong_usage(std::move(digest).error());
         wanted = *digest;
     }
-    const auto earlier = files_set_aside(options.file);
+    ATTESTD_TRY(const auto earlier, files_set_aside(options.file));
     AuditTotals totals;
     for (const auto& file : earlier) {
         ATTESTD_CHECK(verify_next(file.string(), wanted ? &*wanted : nullptr, totals));

@@ -24,7 +24,7 @@ TEST_CASE("audit log: a file that has grown long is set aside, and the chain goe
     run.open();
     const std::string name(200, 'n');
     for (int i = 0; i < 500; ++i) REQUIRE_OK(run.record(event_of(Decision::allow, name)));
-    const auto earlier = files_set_aside(run.config.path);
+    const auto earlier = files_set_aside(run.config.path).value();
     REQUIRE(earlier.size() >= 2);
     std::string all;
     std::uint64_t next = 0;
@@ -44,6 +44,12 @@ TEST_CASE("audit log: a file that has grown long is set aside, and the chain goe
     CHECK(verify_chain(run.text())->first_seq == next);
 }
 
+TEST_CASE("audit log: a folder that cannot be read has no files set aside to speak of",
+          "[agent][audit][rotation]") {
+    REQUIRE_ERRC(Errc::not_found, files_set_aside("/no/such/folder/audit.jsonl"));
+    REQUIRE_ERRC(Errc::not_found, files_set_aside("/dev/null/audit.jsonl"));
+}
+
 TEST_CASE("audit log: with `keep`, the oldest files set aside are dropped",
           "[agent][audit][rotation]") {
     Running run;
@@ -52,7 +58,7 @@ TEST_CASE("audit log: with `keep`, the oldest files set aside are dropped",
     run.open();
     const std::string name(200, 'n');
     for (int i = 0; i < 1500; ++i) REQUIRE_OK(run.record(event_of(Decision::allow, name)));
-    const auto earlier = files_set_aside(run.config.path);
+    const auto earlier = files_set_aside(run.config.path).value();
     REQUIRE(earlier.size() == 2);
     std::string all;
     for (const auto& file : earlier) all += test::load_text(file);
@@ -87,7 +93,7 @@ TEST_CASE("audit log: a record of each, while files are set aside, is on the dis
     run.open();
     const std::string name(200, 'n');
     for (int i = 0; i < 300; ++i) REQUIRE_OK(run.record(event_of(Decision::allow, name)));
-    CHECK(files_set_aside(run.config.path).size() >= 1);
+    CHECK(files_set_aside(run.config.path)->size() >= 1);
     CHECK(run.log->is_good());
 }
 
