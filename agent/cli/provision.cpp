@@ -68,11 +68,20 @@ Outcome<int> write_document(const std::string& path, std::string_view text) {
     return exit_status::done;
 }
 
+// Words of the command line, which may be any bytes, as JSON.
+Outcome<std::string> json_text(const nlohmann::json& value) {
+    try {
+        return value.dump();
+    } catch (const nlohmann::json::type_error&) {
+        return wrong_usage({Errc::bad_encoding, "names and labels must be UTF-8 text"});
+    }
+}
+
 Outcome<int> run_request(const ProvisionOptions& options) {
     nlohmann::json how = nlohmann::json::object();
     if (!options.machine.empty()) how["machine"] = options.machine;
     if (!options.valid_for.empty()) how["valid_for"] = options.valid_for;
-    const std::string body = how.dump();
+    ATTESTD_TRY(const std::string body, json_text(how));
     ATTESTD_TRY(
         const Bytes answer,
         DaemonClient(options.admin_socket).ask(json_request("POST", kProvisionTarget, body)));
@@ -190,9 +199,11 @@ Outcome<int> run_hand_over(const ProvisionOptions& options) {
     // Read here too: what goes into the daemon's request is one document and nothing around it.
     if (auto request = parse_provision_request(text, options.file); !request)
         return wrong_usage(std::move(request).error());
-    const std::string names = options.names.empty()
-                                  ? std::string()
-                                  : R"(,"names":)" + nlohmann::json(options.names).dump();
+    std::string names;
+    if (!options.names.empty()) {
+        ATTESTD_TRY(names, json_text(options.names));
+        names.insert(0, R"(,"names":)");
+    }
     const std::string body = R"({"request":)" + text + names + "}";
     ATTESTD_TRY(const std::string target,
                 with_source(std::string(kProvisionTarget) + "/hand-over", options.source));

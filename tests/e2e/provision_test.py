@@ -197,6 +197,16 @@ def test_two_stores():
         assert r.stored_in("store") == ["other/token"]
 
 
+def test_words_that_are_no_text():
+    """labels and names that are not UTF-8 are wrong usage, in words"""
+    with started(hand_over=NEW_IMAGE) as r:
+        done = r.provision("request", "--machine", "\udcff\udcfe", "-o", r.folder / "none.json")
+        assert done.returncode == USAGE and b"UTF-8" in done.stderr, done.stderr
+        done = r.provision("hand-over", r.request(), "db/\udcff", "-o", r.folder / "none.json")
+        assert done.returncode == USAGE and b"UTF-8" in done.stderr, done.stderr
+        assert not (r.folder / "none.json").exists()
+
+
 def test_too_large():
     """more than a package may hold is refused before anything is written"""
     with started() as r:
