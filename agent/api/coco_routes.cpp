@@ -128,12 +128,14 @@ Task<Response> Routes::get_coco_resource(Connection& connection, const Request& 
     const std::string resource(request.path.substr(kResources.size()));
     const PolicyPtr policy = agent_.policy;
     const Asker asker = connection.asker();
-    // A name that there is not, unless one is found: denied and recorded as every unknown one.
     std::vector<std::string> names;
     for (const auto& [name, secret] : policy->secrets) {
         if (secret.resource == resource) names.push_back(name);
     }
-    if (names.empty()) names.push_back(resource);
+    if (names.empty()) {
+        const Error unknown{Errc::secret_unavailable, "no secret is called so at its source"};
+        deny(agent_, asker, kReleaseMethod, resource, unknown);
+    }
     Errc code = Errc::secret_unavailable;
     for (const std::string& name : names) {
         auto released = co_await release(agent_, asker, name, std::nullopt);
