@@ -61,7 +61,8 @@ Result<FetchResponse> RemoteKind::fetch(const FetchRequest& request, Fetcher::De
     constexpr unsigned kThrottled = 429, kUnavailable = 503;
     ATTESTD_TRY(FetchResponse answer, around_.fetcher->fetch(request, deadline));
     if (answer.status != kThrottled && answer.status != kUnavailable) return answer;
-    if (const auto pause = parse_retry_after(answer.header("retry-after"))) not_before_ = around_.boot() + *pause;
+    if (const auto pause = parse_retry_after(answer.header("retry-after")))
+        not_before_ = around_.boot() + *pause;
     return answer;
 }
 

@@ -2,6 +2,15 @@
 #include "tests/unit/verifier/azure/azure_spoilt.h"
 
 namespace attestd::azure_test {
+namespace {
+
+// SHA-384 of what says what it is for, and of all 64 bytes.
+Bytes nonce_of_64(const ReportData& report_data) {
+    const std::string label("attestd vtpm nonce v1\0", 22);
+    return to_bytes(sha384({as_bytes(label), ByteView(report_data)}));
+}
+
+}  // namespace
 
 TEST_CASE("Azure: without a vTPM's quote undecided, and only when nothing else is wrong",
           "[verifier][azure]") {
@@ -72,7 +81,9 @@ TEST_CASE(
     std::copy_n(padded.begin(), 3, c.quote.nonce.begin());
     CHECK(outcome(padded) == "accepted");
     CHECK(outcome(full) == "refused: " + of(c, "vtpm.nonce"));
-    c.quote.nonce = to_bytes(sha384(full));
+    c.quote.nonce = to_bytes(sha384(full));  // what somebody else could ask for
+    CHECK(outcome(full) == "refused: " + of(c, "vtpm.nonce"));
+    c.quote.nonce = nonce_of_64(full);
     CHECK(outcome(full) == "accepted");
     c.quote.nonce = to_bytes(full);  // more than a vTPM signs
     CHECK(outcome(full) == "refused: " + of(c, "vtpm.nonce"));
@@ -85,7 +96,7 @@ TEST_CASE("Azure: version 2 evidence for 64 bytes has all of them in user-data",
     c.nonce.reset();
     ReportData full{};
     full.fill(7);
-    const Bytes digest = to_bytes(sha384(full));
+    const Bytes digest = nonce_of_64(full);
     c.quote.nonce = digest;
     test::Setting setting = c.setting();
     setting.expected.report_data = full;
