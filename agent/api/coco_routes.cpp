@@ -4,6 +4,7 @@
 // Same paths, parameters and answers as there. Where it answers 500 to whatever fails, this says
 // what failed, unless the listener's "coco_strict_status" asks for the same again.
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "agent/api/routes.h"
@@ -18,6 +19,9 @@ namespace {
 constexpr std::string_view kResources = "/cdh/resource/";
 constexpr std::string_view kCocoBytes = "application/octet-stream";
 constexpr std::size_t kMaxReportDataLen = sizeof(ReportData);
+// Of errors of what stands behind a source.
+constexpr std::array<std::string_view, 7> kSourcesErrors{
+    "kbs.", "vault.", "identity.", "credential.", "fetch.", "token.", "jose."};
 
 Response coco_text(unsigned status, std::string text) {
     Response out;
@@ -35,7 +39,13 @@ unsigned coco_status_of(Errc code) noexcept {
     const std::string_view name = errc_name(code);
     switch (code) {
         case Errc::kbs_denied:
+        case Errc::vault_denied:
             return 403;
+        case Errc::kbs_missing:
+        case Errc::vault_missing:
+        case Errc::vault_deleted:
+        case Errc::credential_missing:
+            return 404;
         case Errc::too_large:
         case Errc::secret_too_large:
             return 413;
@@ -47,11 +57,26 @@ unsigned coco_status_of(Errc code) noexcept {
         default:
             break;
     }
-    if (name.starts_with("kbs.") || name.starts_with("fetch.") || name.starts_with("token.") ||
-        name.starts_with("jwe."))
-        return code == Errc::kbs_missing ? 404 : 502;
+    const bool is_of_source =
+        std::any_of(kSourcesErrors.begin(), kSourcesErrors.end(),
+                    [&](std::string_view group) { return name.starts_with(group); });
+    if (is_of_source) return 502;
     const unsigned status = status_of(code);
     return status == 403 ? 404 : status;
+}
+
+// Policy's name of the secret that is called `resource` at its source: of several, the one that the
+// caller may have. Where there is none, the answer is no secret's name, so that it is refused,
+// recorded and counted as every other that does not exist.
+std::string secret_at(const Config& policy, const std::vector<std::uint32_t>& workloads,
+                      const std::string& resource) {
+    std::string out = "kbs:///" + resource;
+    for (const auto& [name, secret] : policy.secrets) {
+        if (secret.resource != resource) continue;
+        out = name;
+        if (permit(policy, workloads, name)) break;
+    }
+    return out;
 }
 
 // {"domain", "operation", "content"} of POST /aa/aael. The event is the workload's own all the
@@ -102,8 +127,8 @@ Response Routes::coco_failure(const Connection& connection, Errc code) const {
 
 Task<Response> Routes::handle_coco(Connection& connection, const Request& request) {
     const bool is_get = request.head.method == Method::get;
-    // The original takes any method here.
-    if (request.path.starts_with(kResources))
+    // The original takes any method here; but an answer to HEAD would have no body.
+    if (request.path.starts_with(kResources) && request.head.method != Method::other)
         co_return co_await get_coco_resource(connection, request);
     if (request.path == "/info")
         co_return is_get ? coco_info() : coco_text(405, "Method Not Allowed");
@@ -123,32 +148,18 @@ Task<Response> Routes::handle_coco(Connection& connection, const Request& reques
     co_return url_not_found();
 }
 
-// A secret by what it is called at its source; of several, the first that the caller may have.
 Task<Response> Routes::get_coco_resource(Connection& connection, const Request& request) {
     const std::string resource(request.path.substr(kResources.size()));
-    const PolicyPtr policy = agent_.policy;
+    const auto workloads = match_workloads(*agent_.policy, connection.peer().caller());
     const Asker asker = connection.asker();
-    std::vector<std::string> names;
-    for (const auto& [name, secret] : policy->secrets) {
-        if (secret.resource == resource) names.push_back(name);
-    }
-    if (names.empty()) {
-        const Error unknown{Errc::secret_unavailable, "no secret is called so at its source"};
-        deny(agent_, asker, kReleaseMethod, resource, unknown);
-    }
-    Errc code = Errc::secret_unavailable;
-    for (const std::string& name : names) {
-        auto released = co_await release(agent_, asker, name, std::nullopt);
-        if (released) {
-            Response out;
-            out.content_type = kCocoBytes;
-            out.secret = std::move(released->secret.value);
-            out.grant = std::move(released->grant);
-            co_return out;
-        }
-        code = released.error().code;
-    }
-    co_return coco_failure(connection, code);
+    auto released = co_await release(agent_, asker, secret_at(*agent_.policy, workloads, resource),
+                                     std::nullopt);
+    if (!released) co_return coco_failure(connection, released.error().code);
+    Response out;
+    out.content_type = kCocoBytes;
+    out.secret = std::move(released->secret.value);
+    out.grant = std::move(released->grant);
+    co_return out;
 }
 
 Task<Response> Routes::get_coco_evidence(Connection& connection, const Request& request) {

@@ -32,6 +32,12 @@ class CocoRig(rig.Rig):
     """Two more listeners, of the kind "coco": one that says what fails, one that says it as the original does."""
 
     raw = False
+    limits = {}
+
+    def start(self):
+        super().start()
+        self.put("database", VALUE)
+        self.put("foreign", b"another's")
 
     def config(self):
         made = super().config()
@@ -44,6 +50,11 @@ class CocoRig(rig.Rig):
             made["workloads"]["app"].update({"raw_evidence": True, "raw_is_full_identity": True})
         made["secrets"]["database"] = {"source": "store", "resource": "default/db/password", "allow": ["app"],
                                        "test": True}
+        # Another's secret of the same name at its source, which policy lists first.
+        made["secrets"]["a/database"] = {"source": "second", "resource": "default/db/password", "allow": ["other"],
+                                         "test": True}
+        made["sources"]["second"] = {"type": "store", "path": str(self.folder / "second"), "measured_image": True}
+        made["limits"] = self.limits
         made["secrets"]["foreign"] = {"source": "store", "resource": "default/db/foreign", "allow": ["other"],
                                       "test": True}
         return made
@@ -54,17 +65,10 @@ def ask(r, listener, method, target, body=None, headers=None):
     return rig.request(r.socket(listener), method, target, body, headers)
 
 
-def started(raw=False):
+def started(raw=False, limits=None):
     made = CocoRig(BUILD)
-    made.raw = raw
-    try:
-        made.start()
-        made.put("database", VALUE)
-        made.put("foreign", b"another's")
-    except BaseException:
-        made.__exit__()
-        raise
-    return made
+    made.raw, made.limits = raw, limits or {}
+    return made.begun()
 
 
 def test_resource():
@@ -80,7 +84,7 @@ def test_resource():
 
 def test_denied():
     """what is another's, what is not there and what is no name are one answer, and recorded"""
-    with started() as r:
+    with started(limits={"failures": {"per_minute": 1000, "burst": 1000}}) as r:
         for path in ("default/db/foreign", "default/db/nothing", "database", "a", "../database", "%64atabase"):
             answer = ask(r, "coco", "GET", f"/cdh/resource/{path}")
             assert answer.status == 404 and answer.code == "secret.unavailable", (path, answer.status, answer.body)
@@ -89,6 +93,15 @@ def test_denied():
             assert b"another's" not in answer.body + same.body
         denied = [e for e in r.audit_records() if e["decision"] == "deny"]
         assert len(denied) >= 2, denied
+
+
+def test_guesser_is_locked_out():
+    """who guesses is locked out here as everywhere; who may have one of several of a name never is"""
+    with started() as r:
+        for _ in range(20):
+            assert ask(r, "coco", "GET", RESOURCE).body == VALUE
+        guesses = [ask(r, "coco", "GET", f"/cdh/resource/default/guess/{i}").status for i in range(8)]
+        assert guesses[0] == 404 and guesses[-1] == 429, guesses
 
 
 def test_not_affirming():
@@ -105,7 +118,7 @@ def test_not_affirming():
 def test_other_paths():
     """the other paths answer as the original's, and those of attestd are not here"""
     with started() as r:
-        rows = [("GET", "/", 404), ("GET", "/v1/secrets/database", 404), ("GET", "/v1/status", 404),
+        rows = [("GET", "/", 404), ("OPTIONS", RESOURCE, 404), ("GET", "/v1/secrets/database", 404), ("GET", "/v1/status", 404),
                 ("POST", "/aa/evidence?runtime_data=x", 404), ("GET", "/aa/aael", 404), ("PUT", "/aa/token", 404),
                 ("GET", "/aa/evidence", 400), ("GET", "/aa/evidence?runtime_data=x&encoding=hex", 400),
                 ("GET", "/aa/additional-evidence", 400), ("GET", "/aa/token", 400),
