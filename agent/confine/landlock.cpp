@@ -80,17 +80,19 @@ Result<Fd> new_ruleset(int abi) {
     return out;
 }
 
-// The place, or the nearest above it that is there.
-Fd open_nearest(fs::path path) {
-    for (; path.has_relative_path(); path = path.parent_path()) {
+// The place; where it is still to be made, the nearest above it that is there. Devices are not
+// made: one that this machine has not must not open all others.
+Fd open_place(const Place& place) {
+    for (fs::path path = place.path; path.has_relative_path(); path = path.parent_path()) {
         Fd out(::open(path.c_str(), O_PATH | O_CLOEXEC));
-        if (out || (errno != ENOENT && errno != ENOTDIR)) return out;
+        if (out || (errno != ENOENT && errno != ENOTDIR) || place.access == Access::device)
+            return out;
     }
     return {};
 }
 
 Result<void> add_rule(const Fd& ruleset, const Place& place, std::uint64_t known) {
-    const Fd at = open_nearest(place.path);
+    const Fd at = open_place(place);
     struct stat st {};
     // What may not even be looked at may not be opened either: nothing is lost without a rule.
     if (!at || ::fstat(at.get(), &st) != 0) return {};

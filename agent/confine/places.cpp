@@ -74,11 +74,23 @@ void add_sources(std::vector<Place>& out, const Config& config) {
         out.push_back({host_path(given), Access::read});
 }
 
+// configfs' folder of reports; where the kernel's module is still to be loaded, what of configfs is
+// there. Empty without configfs: it has to be mounted before the daemon starts.
+fs::path configfs_now() {
+    const fs::path top = host_path("/sys/kernel/config");
+    std::error_code ec;
+    for (fs::path out = host_path(kTsmReportDir);; out = out.parent_path()) {
+        if (fs::exists(out, ec)) return out;
+        if (out == top) return {};
+    }
+}
+
 // Below the root that is this program's machine (quote/platform/host.h).
 void add_hardware(std::vector<Place>& out) {
     for (const std::string_view device : {kTdxGuestDevice, kSevGuestDevice})
         out.push_back({host_path(device), Access::device});
-    out.push_back({host_path(kTsmReportDir), Access::write});
+    if (const fs::path reports = configfs_now(); !reports.empty())
+        out.push_back({reports, Access::write});
     out.push_back({host_path(kTdxMeasurements), Access::device});
     for (const std::string_view read : {"/proc", "/sys", "/etc"})
         out.push_back({host_path(read), Access::read});

@@ -116,6 +116,9 @@ TEST_CASE("confined files: a place may be a file, or be made later", "[confine]"
               return error_of_open(later / "still", O_WRONLY | O_CREAT);
           }) == 0);
     CHECK(confined(places, [&] { return error_of_open(tree.shown / "file", O_RDONLY); }) == EACCES);
+    // A device that the machine has not does not open all others.
+    CHECK(confined({{"/dev/no-such-device", Access::device}},
+                   [] { return error_of_open("/dev/null", O_RDONLY); }) == EACCES);
     // The root itself never stands in for what is missing.
     CHECK(confined({{"/no-such-folder/file", Access::write}},
                    [] { return error_of_open("/etc/passwd", O_RDONLY); }) == EACCES);
