@@ -53,13 +53,7 @@ def used(r, canary):
 
 
 def started():
-    made = rig.Rig(BUILD)
-    try:
-        made.start()
-    except BaseException:
-        made.__exit__()
-        raise
-    return made
+    return rig.Rig(BUILD).begun()
 
 
 def is_arena(mapping):

@@ -26,6 +26,10 @@ class ClockRig(rig.Rig):
         self.clock = self.folder / "clock"
         self.set_clock("+0")
 
+    def start(self):
+        super().start()
+        self.put("db/password", VALUE)
+
     def set_clock(self, offset):
         fresh = self.clock.with_suffix(".new")
         fresh.write_text(offset)
@@ -43,14 +47,7 @@ class ClockRig(rig.Rig):
 def started():
     if not LIBRARY.exists():
         raise tap.Skip("libfaketime is not there")
-    made = ClockRig(BUILD)
-    try:
-        made.start()
-        made.put("db/password", VALUE)
-    except BaseException:
-        made.__exit__()
-        raise
-    return made
+    return ClockRig(BUILD).begun()
 
 
 def test_wrong_dates():

@@ -80,8 +80,7 @@ class DeviceRig(rig.Rig):
     def appraisal_policy(self):
         if self.tee == "snp":
             return super().appraisal_policy()
-        return {"tdx": {name: "any" for name in ("mrtd", "mrseam", "mrconfigid", "mrowner", "mrownerconfig",
-                                                 "rtmr0", "rtmr1", "rtmr2", "rtmr3")}}
+        return {"tdx": dict(rig.ANY_TDX["tdx"])}
 
     def environment(self):
         return {**os.environ, "ATTESTD_TEST_SYSROOT": str(self.root)}
@@ -111,20 +110,12 @@ class DeviceRig(rig.Rig):
         return (count["attestd_session_refused_total"] + count["attestd_session_unreachable_total"] +
                 count["attestd_session_epoch"])  # each affirmed one begins an epoch
 
-    def begun(self):
-        """starts machine and daemon; returns itself once the session is affirming"""
-        try:
-            self.start_machine()
-            self.write_config()
-            self.state.mkdir(mode=0o700, exist_ok=True)
-            self.start_daemon()
-            rig.wait_until("the session is affirming", lambda: self.session()["affirming"])
-        except BaseException:
-            if self.daemon is not None:
-                print(self.daemon.output, file=sys.stderr)
-            self.__exit__()
-            raise
-        return self
+    def start(self):
+        self.start_machine()
+        self.write_config()
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        self.start_daemon()
+        rig.wait_until("the session is affirming", lambda: self.session()["affirming"])
 
 
 def started(tee, platform, max_age="10m"):

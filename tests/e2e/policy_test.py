@@ -41,8 +41,7 @@ class PolicyRig(rig.Rig):
     def appraisal_policy(self):
         if self.tee == "snp":
             return super().appraisal_policy()
-        return {"tdx": {name: "any" for name in ("mrtd", "mrseam", "mrconfigid", "mrowner", "mrownerconfig",
-                                                 "rtmr0", "rtmr1", "rtmr2", "rtmr3")}}
+        return {"tdx": dict(rig.ANY_TDX["tdx"])}
 
     def start(self):
         if self.tee == "tdx":

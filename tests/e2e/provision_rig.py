@@ -1,6 +1,5 @@
 """What the tests of provisioning share: machines that run a certain image, with the files of their operators."""
 import json
-import sys
 
 import rig
 
@@ -117,14 +116,7 @@ class TdxMachine(Machine):
 def started(measurement=OLD_IMAGE, hand_over=None, kind=Machine):
     made = kind(measurement)
     made.hand_over = hand_over
-    try:
-        made.start()
-    except BaseException:
-        if made.daemon is not None:
-            print(made.daemon.output, file=sys.stderr)
-        made.__exit__()
-        raise
-    return made
+    return made.begun()
 
 
 def refused(done, code, status=REFUSED):

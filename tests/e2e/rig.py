@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -23,6 +24,10 @@ START_SECONDS = 60  # generous: test machines are busy
 VENDOR_KEYS = {}
 
 API = Description()
+
+# An appraisal policy of TDX that leaves every reference value open.
+ANY_TDX = {"tdx": {name: "any" for name in ("mrtd", "mrseam", "mrconfigid", "mrowner", "mrownerconfig", "rtmr0", "rtmr1",
+                                            "rtmr2", "rtmr3")}}
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -238,6 +243,17 @@ class Rig:
         self.state.mkdir(mode=0o700, exist_ok=True)
         self.start_daemon()
         self.wait_healthy()
+
+    def begun(self):
+        """itself, once it has started: what did not is ended, and the daemon's words are shown"""
+        try:
+            self.start()
+        except BaseException:
+            if self.daemon is not None:
+                print(self.daemon.output, file=sys.stderr)
+            self.__exit__()
+            raise
+        return self
 
     def wait_healthy(self):
         wait_until("attestd is healthy", lambda: self.ask("app", "GET", "/v1/health").status == 200)

@@ -1,51 +1,30 @@
 // A System whose root is a folder: real files, links and modes, below it.
 #pragma once
 
-#include "quote/platform/kernel_system.h"
+#include <memory>
+
+#include "tests/support/system_below.h"
 #include "tests/support/temp_dir.h"
 
 namespace attestd::test {
 
-class RootedSystem final : public System {
+class RootedSystem final : public SystemBelow {
  public:
-    SysResult<int> open(const std::string& path, int flags) override {
-        return kernel_.open(dir_.path().string() + path, flags);
-    }
-    SysResult<int> open_at(int dir, const std::string& name, int flags) override {
-        return kernel_.open_at(dir, name, flags);
-    }
-    void close(int fd) noexcept override { kernel_.close(fd); }
-    SysResult<std::size_t> read(int fd, std::span<std::uint8_t> into) override {
-        return kernel_.read(fd, into);
-    }
-    SysResult<std::size_t> write(int fd, ByteView bytes) override {
-        return kernel_.write(fd, bytes);
-    }
-    SysResult<void> ioctl(int fd, std::uint32_t command, std::span<std::uint8_t> block) override {
-        return kernel_.ioctl(fd, command, block);
-    }
+    RootedSystem() : RootedSystem(std::make_unique<TempDir>()) {}
+
     SysResult<NodeInfo> stat(int fd) override {
-        auto info = kernel_.stat(fd);
+        auto info = SystemBelow::stat(fd);
         if (info) info->uid += uid_offset;
         return info;
     }
-    SysResult<void> mkdir_at(int dir, const std::string& name) override {
-        return kernel_.mkdir_at(dir, name);
-    }
-    SysResult<void> rmdir_at(int dir, const std::string& name) override {
-        return kernel_.rmdir_at(dir, name);
-    }
-    SysResult<std::vector<std::string>> list(int dir) override { return kernel_.list(dir); }
-    std::uint32_t effective_uid() const noexcept override { return kernel_.effective_uid(); }
-    Clock::time_point now() override { return kernel_.now(); }
-    void sleep_until(Clock::time_point when) override { kernel_.sleep_until(when); }
 
-    const TempDir& dir() const noexcept { return dir_; }
+    const TempDir& dir() const noexcept { return *dir_; }
     std::uint32_t uid_offset = 0;  // every file is another's
 
  private:
-    TempDir dir_;
-    KernelSystem kernel_;
+    explicit RootedSystem(std::unique_ptr<TempDir> dir)
+        : SystemBelow(dir->path().string()), dir_(std::move(dir)) {}
+    std::unique_ptr<TempDir> dir_;
 };
 
 // What an ordinary mount table and an ordinary command line look like.
