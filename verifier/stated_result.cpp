@@ -37,6 +37,19 @@ void check_bound_data(ResultBuilder& out, const AzureEvidence& azure, HclReportT
         out.add(found.error());
 }
 
+// Whoever judged it: of a machine that its host can read, nothing is accepted.
+void check_debug(ResultBuilder& out, bool is_debuggable) {
+    if (is_debuggable)
+        out.error("policy.debug", "the evidence is of a machine whose memory its host can read");
+}
+
+bool is_debuggable(const IntelQuote& quote) noexcept {
+    constexpr std::uint8_t kTdDebug = 0x01;  // TDATTRIBUTES bit 0
+    if (const auto* td = std::get_if<TdReport>(&quote.body))
+        return (td->td_attributes[0] & kTdDebug) != 0;
+    return std::get<EnclaveReport>(quote.body).debug();
+}
+
 // What the evidence says of itself, and that it was made for what was asked.
 ResultBuilder begin_result(const Evidence& evidence, const Expectations& expected, Time now) {
     const auto parts = parts_of(evidence);
@@ -46,6 +59,7 @@ ResultBuilder begin_result(const Evidence& evidence, const Expectations& expecte
         if (!parsed) return unreadable(evidence, parsed.error(), now);
         ResultBuilder out(Tee::snp, parsed->report.format(), now, sha256(parsed->signed_part));
         out.claims(parsed->report);
+        check_debug(out, parsed->report.policy.debug());
         if (parts->azure)
             check_bound_data(out, *parts->azure, HclReportType::snp, expected);
         else
@@ -58,6 +72,7 @@ ResultBuilder begin_result(const Evidence& evidence, const Expectations& expecte
     if (parsed->quote.is_tdx() != (evidence.tee == Tee::tdx))
         out.error("stated.tee", "the evidence is not of the kind that it is called");
     out.claims(parsed->quote);
+    check_debug(out, is_debuggable(parsed->quote));
     if (parts->azure)
         check_bound_data(out, *parts->azure, HclReportType::tdx, expected);
     else

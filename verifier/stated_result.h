@@ -25,7 +25,8 @@ struct VerifierStatement {
 
 /// Accepted only when the statement accepts without an error among its findings, names the expected
 /// report data, is of production grade unless `grade` is test, and ends after `now`; and when the
-/// evidence parses as what it is called and carries the expected report data. The claims are those
+/// evidence parses as what it is called, is of no debuggable machine and carries the expected
+/// report data. The claims are those
 /// of the evidence, for whose truth the other verifier stands. Findings of the statement are named
 /// `<tee>.stated.<id>`. `expected` without report data is refused.
 [[nodiscard]] AttestationResult result_of_statement(const Evidence& evidence,

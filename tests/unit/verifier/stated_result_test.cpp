@@ -107,6 +107,24 @@ TEST_CASE("stated result: what is not said, or not of this evidence, is a no",
     REQUIRE_ERRC(Errc::not_affirming, result.affirming());
 }
 
+TEST_CASE("stated result: a debuggable machine is refused whoever accepts it",
+          "[verifier][stated]") {
+    Word snp(Tee::snp);
+    SnpCase guest;
+    guest.fields.report_data = kAsked;
+    guest.fields.policy |= std::uint64_t{1} << 19;
+    snp.evidence.quote = guest.report();
+    snp.grade = GENERATE(Grade::production, Grade::test);
+    CHECK(outcome_of(snp.result()) == "refused: snp.policy.debug");
+
+    Word tdx(Tee::tdx);
+    IntelCase debuggable;
+    test::td(debuggable).report_data = kAsked;
+    test::td(debuggable).td_attributes |= 1;
+    tdx.evidence.quote = debuggable.setting().evidence;
+    CHECK(outcome_of(tdx.result()) == "refused: tdx.policy.debug");
+}
+
 TEST_CASE("stated result: where test grade is expected, every result is", "[verifier][stated]") {
     Word word(Tee::snp);
     word.grade = Grade::test;
