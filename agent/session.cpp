@@ -39,6 +39,7 @@ struct Session::Attempt {
     Result<AttestationResult> result;
     std::vector<EndorsementId> wanted;
     std::shared_ptr<const VerifierToken> token;
+    kbs::TeeKind kind;
     Time wall;  // at which it was appraised
 };
 
@@ -67,6 +68,10 @@ std::shared_ptr<const VerifierToken> Session::token(BootTime now) const {
     return renewal_.current(now) != nullptr ? token_ : nullptr;
 }
 
+std::optional<kbs::TeeKind> Session::tee_kind(BootTime now) const {
+    return renewal_.current(now) != nullptr ? tee_kind_ : std::nullopt;
+}
+
 void Session::ended() {
     token_.reset();
     hooks_.on_end();
@@ -77,9 +82,10 @@ Task<void> Session::run() {
         drop_expired();
         if (renewal_.is_due(BootClock::now())) co_await attempt();
         if (stopped_) break;
-        const auto sleep =
-            std::min<BootClock::duration>(renewal_.next_event() - BootClock::now(), kLongestSleep);
-        wake_.expires_after(std::max(sleep, BootClock::duration::zero()));
+        const BootTime now = BootClock::now();
+        // Whatever is due already lies at no distance: BootTime::min() is too far to subtract from.
+        const BootTime next = std::max(renewal_.next_event(), now);
+        wake_.expires_after(std::min<BootClock::duration>(next - now, kLongestSleep));
         co_await wait_for(wake_);
     }
 }
@@ -155,7 +161,8 @@ Task<Result<Session::Attempt>> Session::question_and_answer() {
         if (!evidence.service_manifest.empty())
             expected.service_manifest = evidence.service_manifest;
         auto result = verifier->appraise(evidence, expected, wall);
-        return Attempt{std::move(result), verifier->take_wanted(), verifier->take_token(), wall};
+        return Attempt{std::move(result), verifier->take_wanted(), verifier->take_token(),
+                       kbs::kind_of(evidence), wall};
     };
     co_return co_await run_blocking(verifier_strand_, std::move(appraise));
 }
@@ -182,13 +189,17 @@ void Session::settle(Result<Attempt> attempted, BootTime asked) {
     auto key = result.affirming();
     if (!key) return not_affirmed(AttemptOutcome::refused, to_string(key.error()), now);
     token_ = stopped_ ? nullptr : std::move(attempted->token);
+    tee_kind_ = attempted->kind;
     affirmed(result, asked, *std::move(key));
 }
 
 void Session::affirmed(const AttestationResult& result, BootTime asked, AffirmingResult key) {
     using Duration = BootClock::duration;
-    const Duration stated = key.valid_until() - result.verified_at();
-    const Duration life = std::min<Duration>(max_age_, stated);
+    // Compared in seconds: an end in another century is no number of nanoseconds.
+    const auto stated = key.valid_until() - result.verified_at();
+    const Duration life = stated >= std::chrono::ceil<std::chrono::seconds>(max_age_)
+                              ? Duration(max_age_)
+                              : Duration(stated);
     if (life <= Duration::zero()) {
         return not_affirmed(AttemptOutcome::refused, "the result had expired when it was made",
                             BootClock::now());

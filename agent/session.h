@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 
+#include "agent/kbs/tee_evidence.h"
 #include "agent/release/grant.h"
 #include "agent/renewal.h"
 #include "agent/task.h"
@@ -69,6 +70,8 @@ class Session final {
     /// The verifier's token behind what is current; null when there is none. It ends with the
     /// session: who keeps a hold of it asks again each time.
     [[nodiscard]] std::shared_ptr<const VerifierToken> token(BootTime now) const;
+    /// Whose evidence is behind what is current; none when nothing is.
+    [[nodiscard]] std::optional<kbs::TeeKind> tee_kind(BootTime now) const;
     [[nodiscard]] const Status& status() const noexcept { return status_; }
     [[nodiscard]] std::uint64_t epoch() const noexcept { return renewal_.epoch(); }
     /// When the next attempt is due: not before now.
@@ -103,6 +106,7 @@ class Session final {
     Platform& platform_;
     std::shared_ptr<VerifierKind> verifier_;
     std::shared_ptr<const VerifierToken> token_;  // of what is current
+    std::optional<kbs::TeeKind> tee_kind_;        // likewise
     Millis max_age_, collect_timeout_;
     std::optional<Millis> fresh_;
     Renewal<AffirmingResult> renewal_;

@@ -9,10 +9,9 @@ constexpr auto kLoopPatience = std::chrono::seconds(10);  // for what the loop k
 constexpr const char* kTooLate = "the platform gave no evidence in time";
 
 Result<kbs::TeeKind> kind_of_session(const Session& session) {
-    const auto held = session.current(BootClock::now());
-    if (!held) return fail(Errc::not_affirming, "there is no affirming attestation result");
-    const AttestationResult& result = held->result.result();
-    return kbs::TeeKind{result.tee(), result.azure() != nullptr};
+    const auto kind = session.tee_kind(BootClock::now());
+    if (!kind) return fail(Errc::not_affirming, "there is no affirming attestation result");
+    return *kind;
 }
 
 Task<void> answer_with_evidence(Session& session, std::string asker, ReportData report_data,

@@ -205,11 +205,8 @@ Response Routes::get_coco_token(Connection& connection, const Request& request) 
 
 Response Routes::coco_info() const {
     nlohmann::ordered_json out{{"version", ATTESTD_VERSION}};
-    if (const auto held = agent_.affirmation()) {
-        const AttestationResult& result = held->result.result();
-        out["tee"] =
-            kbs::tee_name_of({result.tee(), result.azure() != nullptr}, kbs::TeeSpelling::current);
-    }
+    if (const auto kind = agent_.session.tee_kind(BootClock::now()))
+        out["tee"] = kbs::tee_name_of(*kind, kbs::TeeSpelling::current);
     out["feature"] = "all";
     return json_response(out.dump());
 }

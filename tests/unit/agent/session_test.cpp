@@ -2,6 +2,7 @@
 #include "agent/session.h"
 
 #include <algorithm>
+#include <future>
 #include <thread>
 
 #include "tests/support/catch.h"
@@ -48,6 +49,7 @@ class FakeVerifier final : public VerifierKind {
     std::optional<ReportData> own_report_data;  // asked for in place of the usual
     std::optional<Error> no_challenge;
     bool gives_token = false;
+    std::function<void()> during = [] {};  // an appraisal, on its thread
 
     Result<ReportData> begin(ByteView nonce) override {
         if (no_challenge) return tl::make_unexpected(*no_challenge);
@@ -66,6 +68,7 @@ class FakeVerifier final : public VerifierKind {
                                        Time now) override {
         if (!expected.report_data || !equal(evidence.quote, *expected.report_data))
             ++num_mismatched;
+        during();
         if (says == Says::unreachable) return fail(Errc::unavailable, "down");
         ResultBuilder builder(Tee::snp, "fake", now, Sha256{});
         builder.grade(Grade::production);
@@ -121,7 +124,8 @@ TEST_CASE("session: affirmed, it opens for the shorter of max_age and what the r
           "[agent][session]") {
     Fixture f;
     CHECK_FALSE(f.opens());
-    f.verifier->life = GENERATE(3600s, 60s);
+    // The last is the year 9999, which is no number of nanoseconds from here.
+    f.verifier->life = GENERATE(3600s, 60s, 251'000'000'000s);
     const BootTime before = BootClock::now();
     f.one_attempt();
     REQUIRE(f.opens());
@@ -246,6 +250,34 @@ TEST_CASE("session: another verifier means another appraisal before anything ope
     CHECK(f.num_ends == 1);
     f.one_attempt();
     CHECK_FALSE(f.opens());
+}
+
+TEST_CASE("session: a verifier that is replaced while it judges is not waited for",
+          "[agent][session]") {
+    Fixture f;
+    std::promise<void> begun, let_go;
+    f.verifier->during = [&] {
+        begun.set_value();
+        let_go.get_future().wait();
+    };
+    auto is_begun = begun.get_future();
+    const auto give_up = std::chrono::steady_clock::now() + 10s;
+    while (is_begun.wait_for(0s) != std::future_status::ready) {
+        REQUIRE(std::chrono::steady_clock::now() < give_up);
+        f.io.restart();
+        f.io.run_for(5ms);
+    }
+    const auto other = std::make_shared<FakeVerifier>();
+    f.session.replace_verifier(other, 10min);
+    let_go.set_value();
+    const auto replaced = std::chrono::steady_clock::now();
+    while (!f.opens() && std::chrono::steady_clock::now() < replaced + 10s) {
+        f.io.restart();
+        f.io.run_for(5ms);
+    }
+    CHECK(f.opens());
+    // Far below the longest that the session sleeps.
+    CHECK(std::chrono::steady_clock::now() - replaced < 5s);
 }
 
 namespace {
