@@ -1,7 +1,6 @@
 #include "agent/remote/remote_kind.h"
 
 #include <fmt/format.h>
-#include <openssl/crypto.h>
 
 #include <algorithm>
 
@@ -119,7 +118,6 @@ Result<AttestationResult> RemoteKind::appraise(const Evidence& evidence,
     statement.verdict = has_error(statement.findings) ? Verdict::refused : Verdict::accepted;
     AttestationResult result = result_of_statement(evidence, statement, expected, grade_, now);
     if (word && result.verdict() == Verdict::accepted) ATTESTD_CHECK(keep_token(*word));
-    if (word) OPENSSL_cleanse(word->token.data(), word->token.size());
     return result;
 }
 

@@ -17,6 +17,7 @@
 #include "agent/remote/match.h"
 #include "agent/remote/token.h"
 #include "agent/verifier_kind.h"
+#include "quote/base/secret.h"
 #include "verifier/stated_result.h"
 
 namespace attestd::remote {
@@ -49,8 +50,13 @@ class RemoteKind : public VerifierKind {
 
     /// What the service says of evidence: its token, and what that comes to.
     struct Word {
+        Word() = default;
+        Word(Word&&) = default;
+        Word& operator=(Word&&) = delete;
+        ~Word() { wipe_text(token); }
+
         VerifierStatement statement;  ///< verdict and grade are not looked at
-        std::string token;
+        std::string token;            ///< a bearer's: overwritten at the end
         TokenTimes times;
     };
 

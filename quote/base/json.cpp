@@ -1,4 +1,5 @@
 #include "quote/base/json.h"
+#include "quote/base/secret.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -154,7 +155,8 @@ std::string_view type_name(const json& value) {
     return value.is_array() ? "an array" : "an object";
 }
 
-// Empties a tree from its leaves up. The library's own destructor allocates a stack for the
+// Empties a tree from its leaves up, and overwrites its texts: some are bearers' tokens, and none is
+// so large that telling them apart were worth it. The library's own destructor allocates a stack for the
 // children of a value, and a destructor that finds no memory ends the process; one without children
 // it frees without. The depth is bounded by JsonLimits.
 void dismantle(json& value) noexcept {
@@ -164,6 +166,8 @@ void dismantle(json& value) noexcept {
     } else if (auto* const elements = value.get_ptr<json::array_t*>()) {
         for (json& element : *elements) dismantle(element);
         elements->clear();
+    } else if (auto* const text = value.get_ptr<json::string_t*>()) {
+        wipe_text(*text);
     }
 }
 

@@ -89,6 +89,7 @@ class JsonObject final {
     std::vector<std::string> taken_;
 };
 
+/// Its texts are overwritten when it ends.
 class JsonDocument final {
  public:
     /// Parses `text`. `name` is what complaints call the document (a file's path). Errc::too_large,

@@ -11,6 +11,7 @@
 #include <array>
 
 #include "quote/base/base64url.h"
+#include "quote/base/secret.h"
 
 namespace attestd {
 namespace {
@@ -268,6 +269,12 @@ bool JwsKey::verify(ByteView message, ByteView signature) const {
                                     message.size()) == 1;
     if (!good) clear_crypto_errors();
     return good;
+}
+
+Jws::~Jws() {
+    wipe_text(signed_part_);
+    wipe_bytes(payload_);
+    wipe_bytes(signature_);
 }
 
 Result<Jws> Jws::parse(std::string_view compact) {

@@ -52,8 +52,13 @@ class JwsKey final {
     JwsAlgorithm algorithm_;
 };
 
+/// A bearer's token as often as not: what it holds is overwritten when it ends.
 class Jws final {
  public:
+    Jws(Jws&&) noexcept = default;
+    Jws& operator=(Jws&&) = delete;
+    ~Jws();
+
     /// Takes a token apart; nothing is believed yet. Errc::token_malformed (also for a header with
     /// "crit" or a member twice), Errc::token_algorithm for an algorithm that is none of ours.
     [[nodiscard]] static Result<Jws> parse(std::string_view compact);
