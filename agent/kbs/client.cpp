@@ -34,6 +34,10 @@ Result<Secret> decrypted(ByteView body, const JosePrivateKey& key) {
 }  // namespace
 
 Result<std::optional<TokenSigners>> broker_signers(const KbsSourceConfig& config) {
+    if (config.init_data && !is_utf8(as_text(config.init_data->bytes))) {
+        return fail(Errc::bad_config,
+                    config.init_data->path.string() + ": init-data must be UTF-8 text");
+    }
     if (!config.token_signer) return std::optional<TokenSigners>();
     const auto algorithm = jws_algorithm_named(config.token_algorithm);
     ATTESTD_TRY(TokenSigners signers,
@@ -45,10 +49,6 @@ Result<std::optional<TokenSigners>> broker_signers(const KbsSourceConfig& config
 Result<KbsClient> KbsClient::make(KbsSourceConfig config, std::shared_ptr<Fetcher> fetcher,
                                   std::shared_ptr<Attester> attester, Clocks clocks) {
     ATTESTD_TRY(auto signers, broker_signers(config));
-    if (config.init_data && !is_utf8(as_text(config.init_data->bytes))) {
-        return fail(Errc::bad_config,
-                    config.init_data->path.string() + ": init-data must be UTF-8 text");
-    }
     return KbsClient(std::move(config), std::move(signers), std::move(fetcher), std::move(attester),
                      std::move(clocks));
 }

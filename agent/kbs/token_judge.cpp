@@ -59,6 +59,7 @@ Result<JudgedToken> judge_token(std::string_view token, const TokenExpectations&
     ATTESTD_TRY(JsonObject claims, as_claim(document.root().object()));
     JudgedToken out;
     ATTESTD_TRY(const TokenTimes times, check_token_times(claims, TokenEnd::required, now));
+    ATTESTD_CHECK(remote::check_life(times));
     out.expires_ = *times.expires;
     ATTESTD_CHECK(remote::check_issuer(claims, expected.issuer));
     ATTESTD_TRY(const JsonValue submods, as_claim(claims.required("submods")));

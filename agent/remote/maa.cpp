@@ -76,7 +76,7 @@ void appraise_snp(JsonObject& claims, Findings& out) {
     }
     appraise_debug_flag(claims, "x-ms-sevsnpvm-is-debuggable", out);
     const auto migration = claims.optional("x-ms-sevsnpvm-migration-allowed");
-    if (migration && migration->boolean().value_or(true)) {
+    if (!migration || migration->boolean().value_or(true)) {
         out.push_back(
             {"policy.migration", Severity::error, "x-ms-sevsnpvm-migration-allowed is not false"});
     }

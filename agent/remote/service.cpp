@@ -57,12 +57,10 @@ Errc code_of_status(unsigned status, Asked asked, std::string_view code) {
     if (status == 401 || status == 403) return Errc::remote_verifier_unauthorized;
     if (status == kThrottled) return Errc::remote_verifier_throttled;
     if (status >= kFirstServerError) return Errc::remote_verifier_failed;
-    // Those that speak of the request's form, or of the address: configuration's fault, or a
-    // proxy's.
-    constexpr unsigned kOfForm[] = {404, 405, 406, 407, 408, 411, 413, 415, 421, 426};
-    const bool is_of_form =
-        std::find(std::begin(kOfForm), std::end(kOfForm), status) != std::end(kOfForm);
-    if (is_client_error && asked == Asked::evidence && !is_of_form)
+    // Only these can speak of what was sent; all others speak of the request's form, the address,
+    // the account or a proxy.
+    constexpr unsigned kBadRequest = 400, kUnprocessable = 422;
+    if (asked == Asked::evidence && (status == kBadRequest || status == kUnprocessable))
         return Errc::remote_verifier_refused;
     return Errc::remote_verifier_protocol;
 }

@@ -49,14 +49,14 @@ Result<void> check_audience(JsonObject& claims, std::string_view audience) {
                             escaped(value->raw().dump(), kMaxShownName), audience));
 }
 
+}  // namespace
+
 Result<void> check_life(const TokenTimes& times) {
     if (!times.expires || *times.expires - times.issued <= kLongestLife) return {};
     return fail(Errc::token_malformed,
                 fmt::format("the token is to live from {} to {}: at most a day is taken",
                             to_rfc3339(times.issued), to_rfc3339(*times.expires)));
 }
-
-}  // namespace
 
 Result<void> check_issuer(JsonObject& claims, std::string_view issuer) {
     if (issuer.empty()) return {};

@@ -25,6 +25,9 @@ struct VerifiedToken {
     TokenTimes times;
 };
 
+/// Errc::token_malformed for a token that is to live for more than a day.
+[[nodiscard]] Result<void> check_life(const TokenTimes& times);
+
 /// Errc::token_malformed (also for what is over 256 KiB, of a type other than JWT, or to live for
 /// more than a day), Errc::token_algorithm, Errc::token_signature, Errc::token_untrusted,
 /// Errc::token_expired, Errc::token_issuer, Errc::token_audience; errors of TokenKeys::verify().

@@ -59,11 +59,19 @@ Result<TokenKeys> TokenKeys::make(const RemoteVerifierConfig& config,
 
 Result<void> TokenKeys::verify(const Jws& token, Time now, Fetcher::Deadline deadline) {
     if (url_.empty()) return verify_by_file(token, now);
-    const bool is_fresh = set_ && clock_() < until_;
-    if (!is_fresh) ATTESTD_CHECK(fetch(deadline));
+    const bool is_kept = set_ && clock_() < until_;
+    if (!is_kept) ATTESTD_CHECK(fetch(deadline));
     auto result = verify_by_set(token, now);
     const bool may_be_new = !result && result.error().code == Errc::token_untrusted;
-    if (!is_fresh || !may_be_new || clock_() < fetched_ + kRefetchAfter) return result;
+    if (!is_kept || !may_be_new) return result;
+    if (clock_() < fetched_ + kRefetchAfter) {
+        const auto named = keys_for(token);
+        if (!named || !named->empty()) return result;
+        // The key may be younger than the set: what was not asked for says nothing of the machine.
+        return fail(Errc::remote_verifier_failed,
+                    result.error().detail +
+                        ", and is less than a minute old: it is fetched again after that");
+    }
     ATTESTD_CHECK(fetch(deadline));
     return verify_by_set(token, now);
 }
@@ -96,19 +104,31 @@ Result<JwsKey> TokenKeys::key_of(const JsonValue& jwk, JwsAlgorithm algorithm, T
     return certificate_or_jwk_key(jwk, algorithm);
 }
 
-Result<void> TokenKeys::verify_by_set(const Jws& token, Time now) const {
+// Those that the token's "kid" names; all where it names none.
+Result<std::vector<JsonValue>> TokenKeys::keys_for(const Jws& token) const {
     const auto wanted = kid_of(token.header().root());
     if (!wanted) return fail(Errc::token_malformed, wanted.error().detail);
     auto in = set_->root().object();
     const auto keys = in ? in->optional("keys") : std::nullopt;
-    const auto elements = keys ? keys->array(kMaxSetKeys)
-                               : Result<std::vector<JsonValue>>(fail(Errc::missing_key, "no keys"));
+    auto elements = keys ? keys->array(kMaxSetKeys)
+                         : Result<std::vector<JsonValue>>(fail(Errc::missing_key, "no keys"));
     if (!elements) return fail(Errc::remote_verifier_protocol, "key set: it holds no list of keys");
-    Result<void> result = fail(Errc::token_untrusted, fmt::format("the key set has no key \"{}\"",
-                                                                  escaped(*wanted, kMaxShownKid)));
-    for (const JsonValue& jwk : *elements) {
+    std::erase_if(*elements, [&](const JsonValue& jwk) {
         const auto kid = kid_of(jwk);
-        if (!kid || (!wanted->empty() && *kid != *wanted)) continue;
+        return !kid || (!wanted->empty() && *kid != *wanted);
+    });
+    return elements;
+}
+
+Result<void> TokenKeys::verify_by_set(const Jws& token, Time now) const {
+    ATTESTD_TRY(const auto candidates, keys_for(token));
+    if (candidates.empty()) {
+        return fail(Errc::token_untrusted,
+                    fmt::format("the key set has no key \"{}\"",
+                                escaped(*kid_of(token.header().root()), kMaxShownKid)));
+    }
+    Result<void> result;
+    for (const JsonValue& jwk : candidates) {
         const auto key = key_of(jwk, token.algorithm(), now);
         auto tried = key ? token.verify(*key) : Result<void>(tl::make_unexpected(key.error()));
         if (tried) return {};

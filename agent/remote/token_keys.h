@@ -41,6 +41,7 @@ class TokenKeys final {
           clock_(std::move(clock)) {}
     [[nodiscard]] Result<void> verify_by_file(const Jws& token, Time now) const;
     [[nodiscard]] Result<void> fetch(Fetcher::Deadline deadline);
+    [[nodiscard]] Result<std::vector<JsonValue>> keys_for(const Jws& token) const;
     [[nodiscard]] Result<void> verify_by_set(const Jws& token, Time now) const;
     [[nodiscard]] Result<JwsKey> key_of(const JsonValue& jwk, JwsAlgorithm algorithm,
                                         Time now) const;

@@ -106,6 +106,21 @@ Result<void> check_eat_nonce(JsonObject& claims, const ReportData& expected) {
     return fail(Errc::token_nonce, "eat_nonce is another than this session's");
 }
 
+// "ear.raw-evidence", where it is there: what was judged, as it was sent or within another envelope.
+Result<void> check_raw_evidence(JsonObject& claims, ByteView quote) {
+    const auto value = claims.optional("ear.raw-evidence");
+    if (!value) return {};
+    std::string text = value->is_text() ? value->text().value_or("") : std::string();
+    while (text.ends_with('=')) text.pop_back();
+    const auto raw = from_base64url(text, "ear.raw-evidence");
+    if (!raw) return fail(Errc::token_malformed, raw.error().detail);
+    const std::string_view judged = as_text(*raw);
+    if (judged.find(as_text(quote)) != judged.npos ||
+        judged.find(to_base64url(quote)) != judged.npos)
+        return {};
+    return fail(Errc::token_evidence, "ear.raw-evidence does not hold this machine's report");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<VerifierKind>> VeraisonKind::make(const VerifierConfig& config,
@@ -127,7 +142,7 @@ Result<ReportData> VeraisonKind::challenge(ByteView nonce, Fetcher::Deadline dea
     ATTESTD_TRY(const std::string id, session_id_of(answer));
     std::string url = fmt::format("{}{}session/{}", config_.url, kApi, id);
     if (auto good = check_new_session(answer, text); !good) {
-        drop_session(url, deadline);
+        drop_session(url);
         return tl::make_unexpected(std::move(good).error());
     }
     session_url_ = std::move(url);
@@ -167,12 +182,13 @@ Result<std::string> VeraisonKind::result_of(const std::string& url, const std::s
     }
 }
 
-// Best effort: a session that stays ends by itself within minutes.
-void VeraisonKind::drop_session(const std::string& url, Fetcher::Deadline deadline) {
+// Best effort, after all else: a session that stays ends by itself within minutes. What the service
+// says to it, "Retry-After" included, is no word on appraisals.
+void VeraisonKind::drop_session(const std::string& url) {
     FetchRequest request = json_request(url, "", kSessionType);
     request.method = "DELETE";
-    const auto at_most = std::max(deadline, std::chrono::steady_clock::now() + kFarewell);
-    const auto answer = fetch(request, at_most);
+    const auto answer =
+        around().fetcher->fetch(request, std::chrono::steady_clock::now() + kFarewell);
     if (answer && (answer->status == kNoContent || answer->status == kOk)) return;
     log_event(
         LogLevel::debug, "veraison.session-stays",
@@ -196,24 +212,31 @@ Result<VeraisonKind::Word> VeraisonKind::ask(const Evidence& evidence, const Evi
                                              const ReportData& expected, Time now,
                                              Fetcher::Deadline deadline) {
     const std::string url = std::exchange(session_url_, {});
+    auto word = ask_session(url, evidence, facts, expected, now, deadline);
+    drop_session(url);
+    return word;
+}
+
+Result<VeraisonKind::Word> VeraisonKind::ask_session(const std::string& url,
+                                                     const Evidence& evidence,
+                                                     const EvidenceFacts& facts,
+                                                     const ReportData& expected, Time now,
+                                                     Fetcher::Deadline deadline) {
     const bool is_plain_snp =
         facts.tee == Tee::snp && !facts.is_azure() && evidence.service_manifest.empty();
     if (!is_plain_snp) {
-        drop_session(url, deadline);
         return fail(Errc::platform_unsupported,
                     "Veraison is asked about SEV-SNP reports alone, without a paravisor or SVSM");
     }
-    auto body = report_json(evidence);
-    auto text = body ? result_of(url, *body, deadline) : body;
-    drop_session(url, deadline);
-    if (!text) return tl::make_unexpected(std::move(text).error());
+    ATTESTD_TRY(const std::string body, report_json(evidence));
     Word out;
-    out.token = *std::move(text);
+    ATTESTD_TRY(out.token, result_of(url, body, deadline));
     const TokenRules rules{kEarAlgorithms, config_.issuer, config_.audience, TokenEnd::optional};
     ATTESTD_TRY(const VerifiedToken token, verify_token(out.token, rules, keys_, now, deadline));
     out.times = token.times;
     ATTESTD_TRY(JsonObject claims, token.claims.root().object());
     ATTESTD_CHECK(judge(claims, expected));
+    ATTESTD_CHECK(check_raw_evidence(claims, evidence.quote));
     out.statement.report_data = expected;
     return out;
 }

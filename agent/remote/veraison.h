@@ -29,7 +29,10 @@ class VeraisonKind final : public RemoteKind {
     [[nodiscard]] Result<std::string> result_of(const std::string& url, const std::string& body,
                                                 Fetcher::Deadline deadline);
     [[nodiscard]] Result<void> judge(JsonObject& claims, const ReportData& expected) const;
-    void drop_session(const std::string& url, Fetcher::Deadline deadline);
+    [[nodiscard]] Result<Word> ask_session(const std::string& url, const Evidence& evidence,
+                                           const EvidenceFacts& facts, const ReportData& expected,
+                                           Time now, Fetcher::Deadline deadline);
+    void drop_session(const std::string& url);
 
     RemoteVerifierConfig config_;
     TokenKeys keys_;

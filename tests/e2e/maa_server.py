@@ -117,6 +117,7 @@ ENDS = {
     "debuggable": (snp(is_debuggable=True), ("refused", "snp.stated.policy.debug")),
     "debug-unsaid": (claims_lack("x-ms-sevsnpvm-is-debuggable"), ("refused", "snp.stated.policy.debug")),
     "migratable": (snp(migration_allowed=True), ("refused", "snp.stated.policy.migration")),
+    "migration-unsaid": (claims_lack("x-ms-sevsnpvm-migration-allowed"), ("refused", "snp.stated.policy.migration")),
     "not-compliant": (claims_are(**{"x-ms-compliance-status": "azure-signed-uvm"}), ("refused", "snp.stated.compliance")),
     "compliance-unsaid": (claims_lack("x-ms-compliance-status"), ("refused", "snp.stated.compliance")),
     "other-policy": (claims_are(**{"x-ms-policy-hash": "AAAA"}), ("refused", "x-ms-policy-hash")),

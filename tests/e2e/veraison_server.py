@@ -96,6 +96,7 @@ class Veraison(Service):
         return {"eat_profile": "tag:github.com,2023:veraison/ear", "iat": int(time.time()),
                 "ear.verifier-id": {"developer": "https://veraison-project.org", "build": "vts 0.0.1"},
                 "eat_nonce": base64.urlsafe_b64encode(session["nonce"]).decode(),
+                "ear.raw-evidence": b64u(session["body"]),
                 "submods": {"SEVSNP": {"ear.status": "affirming", "ear.trustworthiness-vector": dict(VECTOR),
                                        "ear.appraisal-policy-id": "policy:SEVSNP"}}}
 
@@ -119,6 +120,9 @@ ENDS = {
     "two-nonces": (claims(lambda c: c.update(eat_nonce=[c["eat_nonce"], b64u(bytes(64))])),
                    ("refused", "snp.stated.token.nonce")),
     "no-nonce": (claims_lack("eat_nonce"), ("refused", "snp.stated.token.nonce")),
+    "other-evidence": (claims_are(**{"ear.raw-evidence": b64u(b"another report")}),
+                       ("refused", "snp.stated.token.evidence: ear.raw-evidence")),
+    "odd-evidence": (claims_are(**{"ear.raw-evidence": 7}), ("refused", "snp.stated.token.evidence")),
     "other-profile": (claims_are(eat_profile="tag:example.com,2020:x"), ("refused", "eat_profile")),
     "ended": (claims_are(exp=1000), ("refused", "snp.stated.token.expired")),
     "old": (claims_are(iat=1000), ("refused", "snp.stated.expired")),

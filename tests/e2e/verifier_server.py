@@ -98,7 +98,7 @@ class Service:
         self.keys_url = self.url + "/certs"
         self.key = TokenKey("key-1", self.key_kind, server.authority)
         self.spare = TokenKey("key-2", self.key_kind, server.authority)
-        self.calls, self.complaints, self.requests = [], [], []
+        self.calls, self.complaints, self.requests, self.tokens = [], [], [], []
         self.behave()
 
     def behave(self):
@@ -124,7 +124,8 @@ class Service:
     def token(self, claims):
         claims = json.loads(json.dumps(claims))
         self.change_claims(claims)
-        return self.make_token(self, self.change_payload(compact(claims)))
+        self.tokens.append(self.make_token(self, self.change_payload(compact(claims))))
+        return self.tokens[-1]
 
     def times(self):
         now = int(time.time())
@@ -293,15 +294,18 @@ TOKEN_LIES = {
     "no-token": edit(make_token=lambda service, payload: "not a token"),
 }
 
-# lie: (outcome, what the session's last error says)
+KEY_IS_YOUNG = "is less than a minute old"  # what is said of a key set that may lack a key for that reason alone
+
+# lie: (outcome, what the session's last error says). A key that the set does not have is an outage until the set is a
+# minute old, and a refusal when it was just fetched.
 TOKEN_LIES_END = {
     "alg-none": ("refused", "stated.token.algorithm"),
     "key-confusion": ("refused", "stated.token.algorithm"),
     "stranger-by-our-kid": ("refused", "stated.token.signature"),
     "stranger-with-jwk": ("refused", "stated.token.signature"),
     "stranger-with-x5c": ("refused", "stated.token.signature"),
-    "stranger-with-jku": ("refused", "stated.token.untrusted"),
-    "unknown-kid": ("refused", "stated.token.untrusted"),
+    "stranger-with-jku": (("refused", "unreachable"), 'the key set has no key "evil"'),
+    "unknown-kid": (("refused", "unreachable"), 'the key set has no key "key-9"'),
     "critical-header": ("refused", "stated.token.malformed"),
     "wrong-type": ("refused", "stated.token.malformed"),
     "expired": ("refused", "stated.token.expired"),
