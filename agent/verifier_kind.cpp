@@ -5,6 +5,7 @@
 #include "agent/external_kind.h"
 #include "agent/local_kind.h"
 #include "agent/network/socket_fetcher.h"
+#include "agent/remote/coco_as.h"
 #include "agent/remote/ita.h"
 #include "agent/remote/kbs_kind.h"
 #include "agent/remote/maa.h"
@@ -45,6 +46,8 @@ Result<std::unique_ptr<VerifierKind>> make_verifier(const VerifierConfig& config
             return remote::VeraisonKind::make(config, surroundings_of(config));
         case VerifierType::kbs:
             return remote::KbsKind::make(config, surroundings_of(config));
+        case VerifierType::coco_as:
+            return remote::CocoAsKind::make(config, surroundings_of(config));
     }
     return fail(Errc::bad_config, "verifier.type: unknown");
 }

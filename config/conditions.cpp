@@ -17,8 +17,8 @@ constexpr std::size_t kMaxClaimSets = 16;
 constexpr std::size_t kMaxClaimValues = 256;
 constexpr std::size_t kMaxVerifiers = 8;
 constexpr std::int64_t kMaxClaimNumber = 0xffffffff;
-constexpr std::array<std::string_view, 6> kVerifierKinds{"local", "kbs",      "ita",
-                                                         "maa",   "veraison", "external"};
+constexpr std::array<std::string_view, 7> kVerifierKinds{"local",    "kbs",     "ita",     "maa",
+                                                         "veraison", "coco_as", "external"};
 
 Result<Protection> parse_protection(const std::string& text) {
     if (text == "transport") return Protection::transport;
@@ -35,8 +35,10 @@ Result<GradeCondition> parse_grade(const std::string& text) {
 Result<std::string> parse_verifier_kind(const std::string& text) {
     if (std::find(kVerifierKinds.begin(), kVerifierKinds.end(), text) != kVerifierKinds.end())
         return text;
-    return fail(Errc::bad_value,
-                "\"local\", \"kbs\", \"ita\", \"maa\", \"veraison\" or \"external\" is expected");
+    return fail(
+        Errc::bad_value,
+        "\"local\", \"kbs\", \"ita\", \"maa\", \"veraison\", \"coco_as\" or \"external\" is "
+        "expected");
 }
 
 Result<ClaimValue> claim_value(const ClaimInfo& claim, const JsonValue& value) {

@@ -156,10 +156,12 @@ enum class VerifierType : std::uint8_t {
     maa,       ///< Microsoft Azure Attestation
     veraison,  ///< Veraison's challenge-response API
     kbs,       ///< the attestation service behind a Trustee key broker
+    coco_as,   ///< Trustee's restful attestation service, asked by itself
 };
 
 [[nodiscard]] constexpr std::string_view verifier_type_name(VerifierType type) noexcept {
-    constexpr std::string_view kNames[] = {"local", "external", "ita", "maa", "veraison", "kbs"};
+    constexpr std::string_view kNames[] = {"local",    "external", "ita",    "maa",
+                                           "veraison", "kbs",      "coco_as"};
     return kNames[static_cast<std::size_t>(type)];
 }
 
@@ -167,6 +169,12 @@ enum class VerifierType : std::uint8_t {
 [[nodiscard]] constexpr bool gives_identity_token(VerifierType type) noexcept {
     return type != VerifierType::local && type != VerifierType::external;
 }
+
+/// What is made of a revocation list of a token signer's that cannot be had.
+enum class CrlRule : std::uint8_t {
+    require,  ///< no token counts without it
+    soft,     ///< a finding tells; a list that is there counts all the same
+};
 
 /// A verifier on the network that answers with a signed token (`spec/remote-verifiers.md`).
 struct RemoteVerifierConfig {
@@ -180,11 +188,16 @@ struct RemoteVerifierConfig {
     std::string token_keys_url;
     std::filesystem::path api_key_file;  ///< of `ita`: read for each attempt, never digested
     /// `ita`: ids that must have matched, all; `maa`: hashes ("x-ms-policy-hash") and `veraison`:
-    /// ids, one of which must have been applied. Empty: whichever the service applies.
+    /// ids, one of which must have been applied. Empty: whichever the service applies. `coco_as`:
+    /// ids that are asked for, one of which must have been applied; never empty.
     std::vector<std::string> policies;
     std::string api_version;               ///< of `maa`
     std::vector<LoadedFile> endorsements;  ///< certificates (PEM) that go along with evidence
     bool accept_warning = false;           ///< the middle tier opens, too
+    /// Of `ita`: the lists that the chains of its key set name.
+    CrlRule crl = CrlRule::require;
+    std::optional<Sha256> signer_root;    ///< of `ita`: of the certificate that those chains end in
+    std::optional<LoadedFile> init_data;  ///< of `coco_as`: whose digest the hardware holds
     std::filesystem::path fetch_socket = "/run/attestd/fetch.sock";
 
     friend bool operator==(const RemoteVerifierConfig&, const RemoteVerifierConfig&) = default;
@@ -207,7 +220,7 @@ struct VerifierConfig {
     Millis timeout = std::chrono::seconds(30);  ///< for its answer; of one on the network, for each
                                                 ///< of challenge and appraisal
     bool expects_test = false;  ///< of any but the local one: all its results are test grade
-    std::optional<RemoteVerifierConfig> remote;  ///< `ita`, `maa`, `veraison`
+    std::optional<RemoteVerifierConfig> remote;  ///< `ita`, `maa`, `veraison`, `coco_as`
     std::optional<BrokerVerifierConfig> broker;  ///< `kbs`
     LoadedFile policy;                           ///< the appraisal policy of the local one
     Millis max_age = std::chrono::minutes(10);
@@ -220,7 +233,7 @@ struct VerifierConfig {
 
     /// No signer of tokens is pinned: who can answer in the service's place can judge in its place.
     [[nodiscard]] bool keys_by_tls_alone() const noexcept {
-        return (remote && !remote->token_signer) ||
+        return (remote && !remote->token_signer && !remote->signer_root) ||
                (broker && broker->broker.discover_token_signer);
     }
     /// Every result may be of test grade.

@@ -1,9 +1,10 @@
-// Verifiers on the network: "ita", "maa", "veraison" and "kbs".
+// Verifiers on the network: "ita", "maa", "veraison", "kbs" and "coco_as".
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "config/internal/load_context.h"
+#include "quote/base/encoding.h"
 
 namespace attestd {
 namespace {
@@ -11,6 +12,7 @@ namespace {
 constexpr Millis kMinAnswerTime = std::chrono::milliseconds(100);
 constexpr Millis kMaxAnswerTime = std::chrono::minutes(5);
 constexpr std::size_t kMaxPolicies = 32, kMaxPolicyLen = 256, kMaxNameLen = 1024;
+constexpr std::string_view kKeySetPath = "/.well-known/jwks.json";  // of a Trustee service
 constexpr std::string_view kMaaVersion = "2025-06-01";  // the one with both SevSnpVm and TdxVm
 
 // What stands in JSON, in a token or in an address as it is.
@@ -60,11 +62,57 @@ Result<Millis> answer_time(JsonObject& members, Millis otherwise) {
     return out;
 }
 
+Result<CrlRule> parse_crl_rule(const std::string& text) {
+    if (text == "require") return CrlRule::require;
+    if (text == "soft") return CrlRule::soft;
+    return fail(Errc::bad_value, "\"require\" or \"soft\" is expected");
+}
+
+// How the chains of the key set are judged: pointless, and so a mistake, without one.
+Result<void> load_ita_chains(JsonObject& members, RemoteVerifierConfig& out) {
+    const auto crl = members.optional("crl");
+    const auto root = members.optional("root_sha256");
+    if (crl) {
+        ATTESTD_TRY(out.crl, parse_text(*crl, parse_crl_rule));
+    }
+    if (root) {
+        ATTESTD_TRY(out.signer_root, parse_text(*root, [](const std::string& text) {
+                        return array_from_hex<Sha256().size()>(text, "root_sha256");
+                    }));
+    }
+    if ((crl || root) && out.token_keys_url.empty()) {
+        return (crl ? *crl : *root)
+            .fail_here(Errc::bad_config,
+                       "it is about the certificates of a key set: \"token_keys_url\" is not "
+                       "given");
+    }
+    if (!root || !out.token_signer) return {};
+    return root->fail_here(Errc::bad_config,
+                           "\"token_signer\" pins the authority already: one of them must go");
+}
+
 Result<void> load_ita(JsonObject& members, RemoteVerifierConfig& out) {
     ATTESTD_TRY(const JsonValue key, members.required("api_key_file"));
     ATTESTD_TRY(out.api_key_file, path_of(key));
     ATTESTD_TRY(const JsonValue issuer, members.required("issuer"));
     ATTESTD_TRY(out.issuer, issuer.text());
+    return load_ita_chains(members, out);
+}
+
+// As of a key broker: one of the two, and never the wrong one by oversight.
+Result<void> load_coco_as(JsonObject& members, LoadContext& context, RemoteVerifierConfig& out) {
+    ATTESTD_TRY(const bool discovers, bool_or(members, "discover_token_signer", false));
+    if (discovers == out.token_signer.has_value()) {
+        return members.value().fail_here(
+            Errc::bad_config,
+            discovers
+                ? "\"token_signer\" pins who signs tokens, and \"discover_token_signer\" takes "
+                  "whose keys the service publishes: one of them must go"
+                : "\"token_signer\" must name a file with who signs tokens");
+    }
+    if (discovers) out.token_keys_url = out.url + std::string(kKeySetPath);
+    if (out.policies.empty()) out.policies.emplace_back("default");
+    ATTESTD_TRY(out.init_data, file_or_none(members, "init_data", context));
     return {};
 }
 
@@ -89,7 +137,9 @@ Result<RemoteVerifierConfig> load_service(VerifierType type, JsonObject& members
     ATTESTD_TRY(out.issuer, name_or(members, "issuer", ""));
     ATTESTD_TRY(out.audience, name_or(members, "audience", ""));
     ATTESTD_TRY(out.token_signer, file_or_none(members, "token_signer", context));
-    if (const auto keys = members.optional("token_keys_url")) {
+    // Of `coco_as` the address is known, and its use has a name of its own.
+    const bool may_name_keys = type != VerifierType::coco_as;
+    if (const auto keys = may_name_keys ? members.optional("token_keys_url") : std::nullopt) {
         ATTESTD_TRY(out.token_keys_url, address_of(*keys));
     }
     ATTESTD_TRY(out.policies, policies_or_none(members));
@@ -97,6 +147,7 @@ Result<RemoteVerifierConfig> load_service(VerifierType type, JsonObject& members
     ATTESTD_TRY(out.fetch_socket, path_or(members, "fetch_socket", out.fetch_socket));
     if (type == VerifierType::ita) ATTESTD_CHECK(load_ita(members, out));
     if (type == VerifierType::maa) ATTESTD_CHECK(load_maa(members, context, out));
+    if (type == VerifierType::coco_as) ATTESTD_CHECK(load_coco_as(members, context, out));
     ATTESTD_CHECK(members.finish());
     if (!out.token_signer && out.token_keys_url.empty()) {
         return members.value().fail_here(

@@ -218,8 +218,8 @@ Result<PlatformConfig> load_platform(const MaybeValue& value) {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kVerifierTypes{"local", "external", "ita",
-                                                         "maa",   "veraison", "kbs"};
+constexpr std::array<std::string_view, 7> kVerifierTypes{"local",    "external", "ita",    "maa",
+                                                         "veraison", "kbs",      "coco_as"};
 
 std::optional<VerifierType> verifier_type_named(std::string_view name) {
     const auto* const found = std::find(kVerifierTypes.begin(), kVerifierTypes.end(), name);

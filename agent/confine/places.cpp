@@ -51,6 +51,7 @@ void add_verifier(std::vector<Place>& out, const VerifierConfig& verifier) {
     if (verifier.broker) add_broker(out, verifier.broker->broker);
     if (const auto& remote = verifier.remote) {
         add_loaded(out, remote->token_signer);
+        add_loaded(out, remote->init_data);
         if (!remote->api_key_file.empty()) add_folder_of(out, remote->api_key_file);
         for (const LoadedFile& certificates : remote->endorsements)
             add_folder_of(out, certificates.path);

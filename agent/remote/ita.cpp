@@ -40,7 +40,8 @@ Result<std::string> read_api_key(const std::filesystem::path& path) {
 
 Result<std::unique_ptr<VerifierKind>> ItaKind::make(const VerifierConfig& config,
                                                     Surroundings around) {
-    ATTESTD_TRY(TokenKeys keys, TokenKeys::make(*config.remote, around.fetcher, around.boot));
+    ATTESTD_TRY(TokenKeys keys, TokenKeys::make(*config.remote, around.fetcher, around.boot,
+                                                KeySetEntries::chains));
     return std::unique_ptr<VerifierKind>(new ItaKind(config, std::move(keys), std::move(around)));
 }
 
@@ -153,7 +154,8 @@ Result<ItaKind::Word> ItaKind::ask(const Evidence& /*evidence*/, const EvidenceF
                                    Fetcher::Deadline deadline) {
     if (facts.tee != Tee::tdx) {
         return fail(Errc::platform_unsupported,
-                    "Intel Trust Authority is asked about TDX alone; this is SEV-SNP");
+                    "Intel Trust Authority is asked about TDX alone, and this machine is SEV-SNP: "
+                    "\"verifier.type\" must be another (local, maa, veraison, kbs, coco_as)");
     }
     const std::string path =
         facts.is_azure() ? "/appraisal/v2/attest/azure" : "/appraisal/v2/attest";
@@ -165,6 +167,7 @@ Result<ItaKind::Word> ItaKind::ask(const Evidence& /*evidence*/, const EvidenceF
     const TokenRules rules{kItaAlgorithms, config_.issuer, config_.audience};
     ATTESTD_TRY(const VerifiedToken token, verify_token(out.token, rules, keys_, now, deadline));
     out.times = token.times;
+    out.statement.findings = keys_.take_warnings();
     ATTESTD_TRY(JsonObject all, token.claims.root().object());
     // Version 2 has a member for each kind of evidence, version 1 has the claims at the top.
     const auto below = all.optional("tdx");

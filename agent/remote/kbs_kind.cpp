@@ -1,44 +1,20 @@
 #include "agent/remote/kbs_kind.h"
 
-#include <array>
-
 #include "agent/kbs/client.h"
 #include "agent/kbs/runtime_data.h"
+#include "agent/remote/trustee_claims.h"
 
 namespace attestd::remote {
 namespace {
 
 constexpr JsonLimits kEvidenceClaimLimits{.max_len = std::size_t{1} << 19, .max_depth = 32};
 
-// Trustee's own names, below the TEE's.
-constexpr auto kTrusteeTdPairs = std::to_array<ClaimPair>({
-    {"mr_td", "mrtd", Need::must_be_there},
-    {"rtmr_0", "rtmr0", Need::may_be_absent},
-    {"rtmr_1", "rtmr1", Need::may_be_absent},
-    {"rtmr_2", "rtmr2", Need::may_be_absent},
-    {"rtmr_3", "rtmr3", Need::may_be_absent},
-    {"mr_config_id", "mrconfigid", Need::may_be_absent},
-    {"mr_owner", "mrowner", Need::may_be_absent},
-    {"td_attributes", "td_attributes", Need::may_be_absent},
-    {"xfam", "xfam", Need::may_be_absent},
-});
-constexpr auto kTrusteeSnpPairs = std::to_array<ClaimPair>({
-    {"measurement", "measurement", Need::must_be_there},
-    {"chip_id", "chip_id", Need::may_be_absent},
-    {"policy_debug_allowed", "policy_debug", Need::may_be_absent},
-});
-
 // What the token's annotated evidence says about ours.
 Result<void> check_annotated(const std::string& text, const EvidenceFacts& facts,
                              kbs::TeeKind kind) {
     ATTESTD_TRY(const auto document, JsonDocument::parse(text, "token", kEvidenceClaimLimits));
     ATTESTD_TRY(JsonObject annotated, document.root().object());
-    ATTESTD_TRY(JsonObject claims,
-                object_claim(annotated, kbs::tee_name_of(kind, kbs::TeeSpelling::current)));
-    if (facts.tee == Tee::snp) return check_claims(claims, kTrusteeSnpPairs, facts.claims);
-    ATTESTD_TRY(JsonObject quote, object_claim(claims, "quote"));
-    ATTESTD_TRY(JsonObject body, object_claim(quote, "body"));
-    return check_claims(body, kTrusteeTdPairs, facts.claims);
+    return check_trustee_claims(annotated, facts, kind);
 }
 
 }  // namespace

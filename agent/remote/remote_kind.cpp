@@ -30,6 +30,13 @@ bool is_refusal(Errc code) noexcept {
         case Errc::token_key:
         case Errc::token_evidence:
         case Errc::token_not_affirming:
+        case Errc::leaf_revoked:
+        case Errc::intermediate_revoked:
+        case Errc::crl_malformed:
+        case Errc::crl_issuer:
+        case Errc::crl_signature:
+        case Errc::crl_expired:
+        case Errc::crl_not_yet_valid:
             return true;
         default:
             return false;

@@ -63,8 +63,8 @@ class RemoteKind : public VerifierKind {
     /// What evidence must carry. Errors are outages.
     [[nodiscard]] virtual Result<ReportData> challenge(ByteView nonce,
                                                        Fetcher::Deadline deadline) = 0;
-    /// Asks and judges. Errc::remote_verifier_refused, Errc::kbs_refused and Errc::token_* refuse;
-    /// others are outages.
+    /// Asks and judges. Errc::remote_verifier_refused, Errc::kbs_refused, Errc::token_*, a signer
+    /// that was revoked and a revocation list that is no good refuse; others are outages.
     [[nodiscard]] virtual Result<Word> ask(const Evidence& evidence, const EvidenceFacts& facts,
                                            const ReportData& expected, Time now,
                                            Fetcher::Deadline deadline) = 0;

@@ -4,6 +4,7 @@
 // What it says about the evidence is each kind's own to read.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,11 @@
 #include "quote/jose/token_times.h"
 
 namespace attestd::remote {
+
+/// Of attestation results in EAR's form, Veraison's and Trustee's.
+inline constexpr auto kEarAlgorithms =
+    std::to_array({JwsAlgorithm::es256, JwsAlgorithm::es384, JwsAlgorithm::ps256,
+                   JwsAlgorithm::ps384, JwsAlgorithm::ps512, JwsAlgorithm::rs256});
 
 struct TokenRules {
     std::span<const JwsAlgorithm> algorithms;  ///< that tokens of this kind may be signed with

@@ -37,11 +37,28 @@ Result<std::string> kid_of(const JsonValue& object) {
     return kid->text();
 }
 
+// What comes after the signature: that its signer was taken back, or that nobody can say.
+bool is_about_signer(Errc code) noexcept {
+    switch (code) {
+        case Errc::leaf_revoked:
+        case Errc::intermediate_revoked:
+        case Errc::crl_missing:
+        case Errc::crl_malformed:
+        case Errc::crl_issuer:
+        case Errc::crl_signature:
+        case Errc::crl_expired:
+        case Errc::crl_not_yet_valid:
+            return true;
+        default:
+            return false;
+    }
+}
+
 }  // namespace
 
 Result<TokenKeys> TokenKeys::make(const RemoteVerifierConfig& config,
-                                  std::shared_ptr<Fetcher> fetcher,
-                                  std::function<BootTime()> clock) {
+                                  std::shared_ptr<Fetcher> fetcher, std::function<BootTime()> clock,
+                                  KeySetEntries entries) {
     std::optional<TokenSigners> signers;
     if (config.token_signer) {
         ATTESTD_TRY(signers, TokenSigners::parse(config.token_signer->bytes,
@@ -53,15 +70,17 @@ Result<TokenKeys> TokenKeys::make(const RemoteVerifierConfig& config,
                             "certifies the keys, and no key");
         }
     }
-    return TokenKeys(config.token_keys_url, config.token_signer, std::move(signers),
-                     std::move(fetcher), std::move(clock));
+    TokenKeys out(config, std::move(signers), fetcher, std::move(clock));
+    if (entries == KeySetEntries::chains) out.crls_.emplace(config.crl, std::move(fetcher));
+    return out;
 }
 
 Result<void> TokenKeys::verify(const Jws& token, Time now, Fetcher::Deadline deadline) {
+    warnings_.clear();
     if (url_.empty()) return verify_by_file(token, now);
     const bool is_kept = set_ && clock_() < until_;
     if (!is_kept) ATTESTD_CHECK(fetch(deadline));
-    auto result = verify_by_set(token, now);
+    auto result = verify_by_set(token, now, deadline);
     const bool may_be_new = !result && result.error().code == Errc::token_untrusted;
     if (!is_kept || !may_be_new) return result;
     if (clock_() < fetched_ + kRefetchAfter) {
@@ -73,7 +92,7 @@ Result<void> TokenKeys::verify(const Jws& token, Time now, Fetcher::Deadline dea
                         ", and is less than a minute old: it is fetched again after that");
     }
     ATTESTD_CHECK(fetch(deadline));
-    return verify_by_set(token, now);
+    return verify_by_set(token, now, deadline);
 }
 
 // An RSA key says nothing of its algorithm where the file does not: then it may be any that this
@@ -99,9 +118,25 @@ Result<void> TokenKeys::fetch(Fetcher::Deadline deadline) {
     return {};
 }
 
-Result<JwsKey> TokenKeys::key_of(const JsonValue& jwk, JwsAlgorithm algorithm, Time now) const {
-    if (signers_) return signers_->certified_key(jwk, algorithm, now);
-    return certificate_or_jwk_key(jwk, algorithm);
+// The signature comes first: what others sign has no list fetched.
+Result<void> TokenKeys::verify_by_chain(const JsonValue& jwk, const Jws& token, Time now,
+                                        Fetcher::Deadline deadline) {
+    const auto authorities =
+        signers_ ? signers_->authorities() : std::span<const SignerCertificate>();
+    ATTESTD_TRY(const SignerChain chain,
+                SignerChain::of_key(jwk, token.algorithm(), authorities, root_, now));
+    ATTESTD_TRY(const JwsKey key, chain.key(token.algorithm()));
+    ATTESTD_CHECK(token.verify(key));
+    ATTESTD_TRY(warnings_, crls_->check(chain, now, deadline));
+    return {};
+}
+
+Result<void> TokenKeys::verify_by_entry(const JsonValue& jwk, const Jws& token, Time now,
+                                        Fetcher::Deadline deadline) {
+    if (crls_) return verify_by_chain(jwk, token, now, deadline);
+    ATTESTD_TRY(const JwsKey key, signers_ ? signers_->certified_key(jwk, token.algorithm(), now)
+                                           : certificate_or_jwk_key(jwk, token.algorithm()));
+    return token.verify(key);
 }
 
 // Those that the token's "kid" names; all where it names none.
@@ -120,7 +155,7 @@ Result<std::vector<JsonValue>> TokenKeys::keys_for(const Jws& token) const {
     return elements;
 }
 
-Result<void> TokenKeys::verify_by_set(const Jws& token, Time now) const {
+Result<void> TokenKeys::verify_by_set(const Jws& token, Time now, Fetcher::Deadline deadline) {
     ATTESTD_TRY(const auto candidates, keys_for(token));
     if (candidates.empty()) {
         return fail(Errc::token_untrusted,
@@ -129,12 +164,12 @@ Result<void> TokenKeys::verify_by_set(const Jws& token, Time now) const {
     }
     Result<void> result;
     for (const JsonValue& jwk : candidates) {
-        const auto key = key_of(jwk, token.algorithm(), now);
-        auto tried = key ? token.verify(*key) : Result<void>(tl::make_unexpected(key.error()));
-        if (tried) return {};
+        auto tried = verify_by_entry(jwk, token, now, deadline);
+        if (tried || is_about_signer(tried.error().code)) return tried;
         // A set may hold keys for other uses; whatever is wrong with one, it is not the signer's.
-        if (!key && key.error().code != Errc::token_algorithm)
-            tried = fail(Errc::token_untrusted, key.error().detail);
+        const Errc code = tried.error().code;
+        if (code != Errc::token_algorithm && code != Errc::token_signature)
+            tried = fail(Errc::token_untrusted, tried.error().detail);
         result = std::move(tried);
     }
     return result;

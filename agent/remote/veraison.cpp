@@ -18,9 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr auto kEarAlgorithms =
-    std::to_array({JwsAlgorithm::es256, JwsAlgorithm::es384, JwsAlgorithm::ps256,
-                   JwsAlgorithm::ps384, JwsAlgorithm::ps512, JwsAlgorithm::rs256});
 constexpr std::string_view kApi = "/challenge-response/v1/";
 constexpr std::string_view kSessionType =
     "application/vnd.veraison.challenge-response-session+json";

@@ -1,52 +1,17 @@
 #include "quote/jose/token_signers.h"
 
 #include <fmt/format.h>
-#include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 
-#include "quote/base/encoding.h"
 #include "quote/x509/pem.h"
 
 namespace attestd {
 namespace {
 
 constexpr std::size_t kMaxSigners = 32;
-constexpr std::size_t kMaxSignerChainLen = 6;
-constexpr int kMaxSignerDepth = 4;
-constexpr int kSignerSecurityLevel = 2;  // 112 bits: RSA 2048 and more, no SHA-1
 constexpr JsonLimits kSignerJwksLimits{.max_len = 262144, .max_depth = 8};
-
-using SignerCertificate = std::unique_ptr<X509, Free<X509_free>>;
-using SignerStore = std::unique_ptr<X509_STORE, Free<X509_STORE_free>>;
-using SignerStoreCtx = std::unique_ptr<X509_STORE_CTX, Free<X509_STORE_CTX_free>>;
-
-struct FreeSignerStack {
-    void operator()(STACK_OF(X509) * stack) const noexcept { sk_X509_pop_free(stack, X509_free); }
-};
-using SignerStack = std::unique_ptr<STACK_OF(X509), FreeSignerStack>;
-
-tl::unexpected<Error> untrusted_signer(std::string_view why) {
-    return fail(Errc::token_untrusted, fmt::format("the token's signer: {}", why));
-}
-
-SignerCertificate signer_certificate(ByteView der) {
-    const unsigned char* at = der.data();
-    SignerCertificate out(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-    if (out && at != der.data() + der.size()) out.reset();
-    if (!out) clear_crypto_errors();
-    return out;
-}
-
-Result<JwsKey> signer_key(const X509* certificate, std::optional<JwsAlgorithm> algorithm) {
-    unsigned char* der = nullptr;
-    const int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
-    if (len <= 0) return fail_crypto("a certificate's key");
-    const Bytes spki(der, der + len);
-    OPENSSL_free(der);
-    return JwsKey::from_spki(spki, algorithm);
-}
 
 bool signer_is_in_life(const X509* certificate, Time now) {
     time_t at = now.time_since_epoch().count();
@@ -65,37 +30,19 @@ std::optional<JsonValue> signer_member(const Jws& token, std::string_view key) {
     return inner->optional(key);
 }
 
-Result<std::vector<SignerCertificate>> signer_chain(const std::optional<JsonValue>& x5c) {
-    if (!x5c)
-        return untrusted_signer("it brings no certificates, and a pinned authority needs them");
-    const auto elements = x5c->array(kMaxSignerChainLen);
-    if (!elements || elements->empty())
-        return untrusted_signer("\"x5c\" is no list of certificates");
-    std::vector<SignerCertificate> out;
-    for (const JsonValue& element : *elements) {
-        const auto text = element.text();
-        const auto der = text ? from_base64(*text, "x5c") : Result<Bytes>(fail(Errc::bad_json, ""));
-        SignerCertificate certificate = der ? signer_certificate(*der) : nullptr;
-        if (!certificate) return untrusted_signer("\"x5c\" holds something that is no certificate");
-        out.push_back(std::move(certificate));
-    }
-    return out;
-}
-
 // Entries of key sets may leave the key to their certificate.
 bool states_numbers(JsonObject& jwk) { return jwk.optional("n") || jwk.optional("x"); }
 
 }  // namespace
 
 Result<void> TokenSigners::add_certificate(ByteView der) {
-    SignerCertificate decoded = signer_certificate(der);
-    if (!decoded) return fail(Errc::bad_value, "not one certificate");
-    const Certificate certificate(std::move(decoded));
+    const SignerCertificate certificate = parse_signer_certificate(der);
+    if (!certificate) return fail(Errc::bad_value, "not one certificate");
     if (X509_check_ca(certificate.get()) == 1) {
         authorities_.push_back(certificate);
         return {};
     }
-    ATTESTD_TRY(JwsKey key, signer_key(certificate.get(), algorithm_));
+    ATTESTD_TRY(JwsKey key, signer_certificate_key(*certificate, algorithm_));
     keys_.push_back({std::move(key), certificate});
     return {};
 }
@@ -147,36 +94,11 @@ Result<TokenSigners> TokenSigners::parse(ByteView file, const std::string& name,
 Result<JwsKey> TokenSigners::chained_key(const std::optional<JsonValue>& x5c,
                                          const std::optional<JsonValue>& jwk,
                                          std::optional<JwsAlgorithm> algorithm, Time now) const {
-    ATTESTD_TRY(auto chain, signer_chain(x5c));
-    const SignerStore store(X509_STORE_new());
-    const SignerStoreCtx ctx(X509_STORE_CTX_new());
-    const SignerStack others(sk_X509_new_null());
-    if (!store || !ctx || !others) return fail_crypto("a store of certificates");
-    for (const Certificate& authority : authorities_) {
-        if (X509_STORE_add_cert(store.get(), authority.get()) != 1)
-            return fail_crypto("a pinned authority");
-    }
-    const SignerCertificate leaf = std::move(chain.front());
-    for (std::size_t i = 1; i < chain.size(); ++i) {
-        if (sk_X509_push(others.get(), chain[i].get()) == 0) return fail_crypto("a chain");
-        static_cast<void>(chain[i].release());
-    }
-    if (X509_STORE_CTX_init(ctx.get(), store.get(), leaf.get(), others.get()) != 1)
-        return fail_crypto("a chain");
-    X509_VERIFY_PARAM* const param = X509_STORE_CTX_get0_param(ctx.get());
-    X509_VERIFY_PARAM_set_time(param, now.time_since_epoch().count());
-    X509_VERIFY_PARAM_set_depth(param, kMaxSignerDepth);
-    X509_VERIFY_PARAM_set_auth_level(param, kSignerSecurityLevel);
-    // What is pinned is trusted, be it self-signed or not.
-    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
-    if (X509_verify_cert(ctx.get()) != 1) {
-        const int why = X509_STORE_CTX_get_error(ctx.get());
-        clear_crypto_errors();
-        return untrusted_signer(X509_verify_cert_error_string(why));
-    }
-    if ((X509_get_key_usage(leaf.get()) & KU_DIGITAL_SIGNATURE) == 0)
-        return untrusted_signer("its certificate is not for signatures");
-    ATTESTD_TRY(JwsKey key, signer_key(leaf.get(), algorithm));
+    ATTESTD_TRY(const auto certificates, parse_x5c(x5c, kMaxTokenChainLen));
+    ATTESTD_TRY(const SignerChain chain,
+                SignerChain::verify(certificates.front(), std::span(certificates).subspan(1),
+                                    authorities_, now));
+    ATTESTD_TRY(JwsKey key, chain.key(algorithm));
     if (!jwk) return key;
     const auto named = JwsKey::from_jwk(*jwk, key.algorithm());
     if (!named || !named->is_same_key(key))
@@ -213,8 +135,8 @@ Result<JwsKey> TokenSigners::certified_key(const JsonValue& jwk, JwsAlgorithm al
 Result<JwsKey> certificate_or_jwk_key(const JsonValue& jwk, JwsAlgorithm algorithm) {
     ATTESTD_TRY(JsonObject in, jwk.object());
     if (states_numbers(in)) return JwsKey::from_jwk(jwk, algorithm);
-    ATTESTD_TRY(const auto chain, signer_chain(in.optional("x5c")));
-    return signer_key(chain.front().get(), algorithm);
+    ATTESTD_TRY(const auto chain, parse_x5c(in.optional("x5c"), kMaxKeySetChainLen));
+    return signer_certificate_key(*chain.front(), algorithm);
 }
 
 Result<JwsKey> key_named_by(const Jws& token) {

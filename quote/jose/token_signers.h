@@ -5,15 +5,13 @@
 // chain to the pinned one, and any "jwk" beside them must be the leaf's key (`spec/kbs.md` 6.1).
 #pragma once
 
-#include <openssl/x509.h>
-
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "quote/base/time.h"
 #include "quote/jose/jws.h"
+#include "quote/jose/signer_chain.h"
 
 namespace attestd {
 
@@ -34,6 +32,10 @@ class TokenSigners final {
         return keys_.empty() && !authorities_.empty();
     }
 
+    [[nodiscard]] std::span<const SignerCertificate> authorities() const noexcept {
+        return authorities_;
+    }
+
     /// The key of an entry of a key set, once the entry's own certificates ("x5c") lead to a pinned
     /// authority; any key that it states beside them must be the same. Errc::token_untrusted,
     /// Errc::token_algorithm when it is not for `algorithm`.
@@ -41,10 +43,9 @@ class TokenSigners final {
                                                Time now) const;
 
  private:
-    using Certificate = std::shared_ptr<X509>;
     struct Pinned {
         JwsKey key;
-        Certificate certificate;  // null: the bare key
+        SignerCertificate certificate;  // null: the bare key
     };
     [[nodiscard]] Result<void> add_certificate(ByteView der);
     [[nodiscard]] Result<void> add_jwks(std::string_view text, const std::string& name);
@@ -55,7 +56,7 @@ class TokenSigners final {
 
     std::optional<JwsAlgorithm> algorithm_;
     std::vector<Pinned> keys_;
-    std::vector<Certificate> authorities_;
+    std::vector<SignerCertificate> authorities_;
 };
 
 /// The key that the token itself names ("jwk" in its header). It says nothing about who made the

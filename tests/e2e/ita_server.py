@@ -6,9 +6,13 @@ import os
 import struct
 import time
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import pcs_server
 from kbs_jose import compact
 from pcs_server import Answer
-from verifier_server import Refused, Service, answer_lies, claims_are, claims_lack, edit, says
+from verifier_server import (Refused, Service, TokenKey, answer_lies, certificate, claims_are, claims_lack, edit,
+                             revocation_list, says)
 
 API_KEY = "an-api-key-of-the-tests"
 POLICY = "8f6e1c7a-0000-4000-8000-000000000001"
@@ -34,16 +38,38 @@ def b64(data):
 
 class Ita(Service):
     algorithm = "PS384"
+    ca_list, root_list = "/crl/ca.der", "/crl/root.der"
+
+    def new_key(self, kid):
+        """with leaf, signing CA and root, of which two name revocation lists (section 1.6)"""
+        root, root_key = self.server.authority
+        if not hasattr(self, "signing"):
+            key = ec.generate_private_key(ec.SECP256R1())
+            self.signing = certificate("Trust Authority Signing CA", key, root, root_key, is_authority=True,
+                                       crl_url=self.url + self.root_list), key
+        signing, signing_key = self.signing
+        out = TokenKey(kid)
+        out.chain = [certificate(kid, out.key, signing, signing_key, crl_url=self.url + self.ca_list), signing, root]
+        return out
+
+    def crl_of_ca(self, request):
+        return Answer(200, {"Content-Type": "application/pkix-crl"},
+                      revocation_list(*self.signing, self.revoked, self.list_hours))
+
+    def crl_of_root(self, request):
+        return Answer(200, {}, revocation_list(*self.server.authority, self.revoked))
 
     def behave(self):
         super().behave()
+        self.revoked, self.list_hours = [], 1
         self.issuer = "https://portal.trustauthority.example"
         self.nonces = getattr(self, "nonces", {})
         self.matched = None  # policies, whatever was asked for
         self.status = "UpToDate"
 
     def step_of(self, request, target):
-        steps = {("GET", "/appraisal/v2/nonce"): ("nonce", self.nonce),
+        steps = {("GET", self.ca_list): ("crl-ca", self.crl_of_ca), ("GET", self.root_list): ("crl-root", self.crl_of_root),
+                 ("GET", "/appraisal/v2/nonce"): ("nonce", self.nonce),
                  ("POST", "/appraisal/v2/attest"): ("attest", self.attest)}
         return steps.get((request.method, target), (f"{request.method} {target}", self.unknown))
 
@@ -127,6 +153,65 @@ ENDS = {
     "nonce-huge": (says("nonce", 200, b'{"val":"' + b"A" * 8000 + b'","iat":"AA==","signature":"AA=="}'),
                    ("unreachable", "remote-verifier.protocol: ")),
     **answer_lies("nonce", "attest"),
+}
+
+
+# --- the signer's chain: lies on a daemon's first look, since lists and key sets are kept
+
+def revoke(index):
+    return lambda service: setattr(service, "revoked", [service.key.chain[index].serial_number])
+
+
+def lists_of(issuer, key):
+    """the signing CA's list is by another issuer, or by another key of this name"""
+    def lie(service):
+        named = issuer(service)
+        service.fixed["crl-ca"] = Answer(200, {}, revocation_list(named, key(service)))
+    return lie
+
+
+def chain_is(change):
+    """another chain beside the same key in the key set"""
+    def lie(service):
+        published = TokenKey(service.key.kid)
+        published.key, published.chain = service.key.key, change(service, list(service.key.chain))
+        service.published = [published]
+    return lie
+
+
+def without_address(service, chain):
+    signing, key = service.signing
+    return [certificate("key-1", service.key.key, signing, key), *chain[1:]]
+
+
+def two_roots(service, chain):
+    return [*chain, certificate("Another Root CA", ec.generate_private_key(ec.SECP256R1()))]
+
+
+def another_leaf(service, chain):
+    signing, key = service.signing
+    return [certificate("key-1", service.spare.key, signing, key, crl_url=service.url + service.ca_list), *chain[1:]]
+
+
+CRL_LIES = {
+    "leaf revoked": (revoke(0), ("refused", "stated.crl.leaf-revoked: ")),
+    "CA revoked": (revoke(1), ("refused", "stated.crl.intermediate-revoked: ")),
+    "list expired": (edit(list_hours=-1), ("refused", "stated.crl.expired: ")),
+    "list by another key": (lists_of(lambda s: s.signing[0], lambda s: s.server.authority[1]),
+                            ("refused", "stated.crl.signature: ")),
+    "list of another issuer": (lists_of(lambda s: s.server.authority[0], lambda s: s.server.authority[1]),
+                               ("refused", "stated.crl.issuer: ")),
+    "no list": (says("crl-ca", 404, b"gone"), ("unreachable", "crl.missing: ")),
+    "list is HTML": (says("crl-ca", 200, b"<html>"), ("refused", "stated.crl.malformed: ")),
+    "list redirected": (lambda s: s.faults.__setitem__("crl-root", (pcs_server.FAULTS["redirect"], {"to": "/x"})),
+                        ("unreachable", "fetch.redirected")),
+    "no address": (chain_is(without_address), ("unreachable", "it names none")),
+    "no certificates": (chain_is(lambda service, chain: []), ("refused", "stated.token.untrusted")),
+    "no root": (chain_is(lambda service, chain: chain[:2]), ("refused", "holds no root")),
+    "two roots": (chain_is(two_roots), ("refused", "more than one root")),
+    "eleven certificates": (chain_is(lambda service, chain: chain + [chain[1]] * 8),
+                            ("refused", "1 to 10 certificates")),
+    "another leaf": (chain_is(another_leaf), ("refused", "another key than its certificate's")),
 }
 Ita.lies = {name: lie for name, (lie, _) in ENDS.items()}
 Ita.ends = {name: end for name, (_, end) in ENDS.items()}

@@ -16,6 +16,9 @@ import fetch_test  # noqa: E402
 import rig  # noqa: E402
 import tap  # noqa: E402
 try:
+    from cryptography.hazmat.primitives import hashes  # noqa: E402
+
+    import coco_as_server  # noqa: E402
     import ita_server  # noqa: E402
     import kbs_rig  # noqa: E402
     import kbs_server  # noqa: E402
@@ -213,11 +216,12 @@ def test_ita():
     with made(ita, "tdx") as r:
         r.verifier = ita_verifier(r)
         judges_well(r)
-        assert r.service.calls == ["nonce", "attest", "certs"], r.service.calls
+        first = ["nonce", "attest", "certs", "crl-ca", "crl-root"]
+        assert r.service.calls == first, r.service.calls
         status = r.ask("app", "GET", "/v1/status").json
         assert status["verifier"] == "ita" and status["session"]["tee"] == "tdx", status
-        r.renewed()  # each attempt has a nonce of its own; the key set is kept
-        assert r.service.calls == ["nonce", "attest", "certs"] + ["nonce", "attest"] * 2, r.service.calls
+        r.renewed()  # each attempt has a nonce of its own; the key set and the revocation lists are kept
+        assert r.service.calls == first + ["nonce", "attest"] * 2, r.service.calls
         assert not r.service.complaints, r.service.complaints
 
 
@@ -226,6 +230,73 @@ def test_ita_lies():
     with made(ita, "tdx") as r:
         r.verifier = ita_verifier(r, token_signer=None)
         lies(r, {**verifier_server.TOKEN_LIES_END, **r.service.ends})
+
+
+def fresh_daemons(r, lies_of):
+    """each lie on a daemon's first look; the sessions after two attempts"""
+    r.service.behave()
+    r.start_machine()
+    r.write_config()
+    r.state.mkdir(mode=0o700, exist_ok=True)
+    for what, (lie, end) in lies_of.items():
+        r.service.behave()
+        lie(r.service)
+        r.start_daemon()
+        yield what, r.renewed(), end
+        r.daemon.stop()
+
+
+def test_ita_revocation():
+    """a token counts when no issuer in its signer's chain took its certificate back, and can say so"""
+    with made(ita, "tdx") as r:
+        r.verifier = ita_verifier(r, token_signer=None)
+        for what, session, (outcome, words) in fresh_daemons(r, ita_server.CRL_LIES):
+            assert session["last_attempt"] == outcome and words in session["last_error"], (what, session)
+            r.refused()
+
+
+def test_ita_revocation_soft():
+    """ "crl": "soft" does without a list that cannot be had, and status tells; one that is there counts all the same"""
+    with made(ita, "tdx") as r:
+        r.verifier = ita_verifier(r, crl="soft")
+        absent = ("no list", "list redirected", "no address")
+        rest = ("leaf revoked", "CA revoked", "list expired", "list by another key", "list of another issuer")
+        lies_of = {name: ita_server.CRL_LIES[name] for name in absent + rest}
+        for what, session, (outcome, words) in fresh_daemons(r, lies_of):
+            if what in absent:
+                found = [f for f in session["findings"] if f["id"] == "tdx.stated.crl.missing"]
+                assert session["last_attempt"] == "affirmed" and found and found[0]["severity"] == "warning", session
+            else:
+                assert session["last_attempt"] == outcome and words in session["last_error"], (what, session)
+
+
+def test_ita_root():
+    """the root of the signer's chain is pinned by its digest, or status says that TLS alone vouches for it"""
+    with made(ita, "tdx") as r:
+        root = r.server.authority[0].fingerprint(hashes.SHA256()).hex()
+        tls_alone = lambda: [w for w in r.ask("app", "GET", "/v1/status").json["warnings"] if "TLS alone" in w]
+        r.verifier = ita_verifier(r, token_signer=None, root_sha256=root)
+        judges_well(r)
+        assert not tls_alone()
+        r.daemon.stop()
+        r.verifier = ita_verifier(r, token_signer=None, root_sha256="ab" * 32)
+        r.write_config()
+        r.start_daemon()
+        assert "which is not the configured one" in r.renewed()["last_error"], r.session()
+        assert not tls_alone()
+
+
+def test_ita_on_snp():
+    """an SNP machine that is to be judged by Intel Trust Authority hears what is wrong, and sends no evidence"""
+    with made(ita, "snp") as r:
+        r.verifier = ita_verifier(r)
+        r.begin()
+        session = r.renewed()
+        assert session["last_attempt"] == "unreachable", session
+        assert "platform.unsupported: Intel Trust Authority is asked about TDX alone" in session["last_error"], session
+        assert "verifier.type" in session["last_error"], session
+        assert "attest" not in r.service.calls, r.service.calls
+        r.refused()
 
 
 def test_ita_warning():
@@ -308,6 +379,59 @@ def test_veraison_lies():
         del ends["lives-for-days"]  # these tokens state no end
         lies(r, ends)
         assert r.service.calls.count("delete") > len(ends), r.service.calls.count("delete")
+
+
+# --- Trustee's attestation service, without a key broker
+
+def coco_as():
+    return coco_as_server.CocoAs
+
+
+def coco_as_verifier(r, **more):
+    return {"type": "coco_as", "issuer": r.service.issuer, "token_keys_url": None, **more}
+
+
+def test_coco_as():
+    """Trustee's attestation service judges a machine by our nonce; its signer leads to the pinned authority"""
+    for tee in ("snp", "tdx"):
+        with made(coco_as, tee) as r:
+            r.verifier = coco_as_verifier(r)
+            judges_well(r)
+            assert r.service.calls == ["attest"], r.service.calls
+            status = r.ask("app", "GET", "/v1/status").json
+            assert status["verifier"] == "coco_as" and not [w for w in status["warnings"] if "TLS alone" in w], status
+            first, second = (json.loads(q.body)["verification_requests"][0]["runtime_data"]
+                             for q in (r.service.requests[-1], r.renewed() and r.service.requests[-1]))
+            assert first != second, first  # each attempt has a nonce of its own
+
+
+def test_coco_as_discovery():
+    """the keys that the service publishes count by the switch's name alone, and status warns of it"""
+    with made(coco_as, "snp") as r:
+        init_data = r.folder / "init.toml"
+        init_data.write_text('version = "0.1.0"\nalgorithm = "sha256"\n')
+        r.service.policies = ["default", "strict"]
+        r.service.init_data = {"init_data_toml": init_data.read_text()}
+        r.verifier = coco_as_verifier(r, token_signer=None, discover_token_signer=True, policies=r.service.policies,
+                                      init_data=str(init_data))
+        judges_well(r)
+        assert r.service.calls == ["attest", "certs"], r.service.calls
+        assert [w for w in r.ask("app", "GET", "/v1/status").json["warnings"] if "TLS alone" in w]
+        r.service.signer = verifier_server.TokenKey("key-1", "EC", r.server.authority)  # published nowhere
+        assert "token.signature" in r.renewed()["last_error"], r.session()
+        r.refused()
+
+
+def test_coco_as_lies():
+    """whatever an attestation service answers that is no whole acceptance of this attempt releases nothing"""
+    with made(coco_as, "snp") as r:
+        r.verifier = coco_as_verifier(r, issuer="CoCo-Attestation-Service")
+        ends = {**verifier_server.TOKEN_LIES_END, **r.service.ends}
+        for lie in ("stranger-by-our-kid", "stranger-with-jwk", "stranger-with-x5c", "stranger-with-jku",
+                    "unknown-kid"):  # no key has a name here: the certificates are what counts
+            ends[lie] = ("refused", "stated.token.")
+        ends["no-token"] = ("unreachable", "remote-verifier.protocol: ")
+        lies(r, ends)
 
 
 # --- Microsoft Azure Attestation
@@ -424,18 +548,9 @@ def test_key_sets():
     """a key set that cannot be had is an outage, one without the signer's key refuses; each lie on a daemon's first look"""
     with made(ita, "tdx") as r:
         r.verifier = ita_verifier(r, token_signer=None)
-        r.service.behave()
-        r.start_machine()
-        r.write_config()
-        r.state.mkdir(mode=0o700, exist_ok=True)
-        for what, (lie, (outcome, words)) in verifier_server.KEY_SET_LIES.items():
-            r.service.behave()
-            lie(r.service)
-            r.start_daemon()
-            session = r.renewed()
+        for what, session, (outcome, words) in fresh_daemons(r, verifier_server.KEY_SET_LIES):
             assert session["last_attempt"] == outcome and words in session["last_error"], (what, session)
             r.refused()
-            r.daemon.stop()
 
 
 def test_unknown_key():

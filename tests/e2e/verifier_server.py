@@ -63,15 +63,30 @@ class TokenKey:
         return signed + "." + b64u(self.key.sign(signed.encode(), pad, digest))
 
 
-def certificate(name, key, issuer=None, issuer_key=None):
+def certificate(name, key, issuer=None, issuer_key=None, is_authority=None, crl_url=None):
     """of `key`, by `issuer`; an authority without one"""
     now = datetime.datetime.now(datetime.timezone.utc)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject if issuer else subject)
+    is_authority = issuer is None if is_authority is None else is_authority
+    made = (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject if issuer else subject)
             .public_key(key.public_key()).serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=2))
-            .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-            .sign(issuer_key or key, hashes.SHA256()))
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True))
+    if crl_url:
+        where = x509.DistributionPoint([x509.UniformResourceIdentifier(crl_url)], None, None, None)
+        made = made.add_extension(x509.CRLDistributionPoints([where]), critical=False)
+    return made.sign(issuer_key or key, hashes.SHA256())
+
+
+def revocation_list(issuer, key, revoked=(), hours=1):
+    """of `issuer`, signed by `key`, which ends in so many hours: DER"""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
+            .last_update(now - datetime.timedelta(hours=2)).next_update(now + datetime.timedelta(hours=hours)))
+    for serial in revoked:
+        made = made.add_revoked_certificate(
+            x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now).build())
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
 def new_authority(name):
@@ -96,10 +111,12 @@ class Service:
         self.lock = threading.Lock()
         self.server, self.name, self.url = server, name, server.url(f"/{name}")
         self.keys_url = self.url + "/certs"
-        self.key = TokenKey("key-1", self.key_kind, server.authority)
-        self.spare = TokenKey("key-2", self.key_kind, server.authority)
+        self.key, self.spare = self.new_key("key-1"), self.new_key("key-2")
         self.calls, self.complaints, self.requests, self.tokens = [], [], [], []
         self.behave()
+
+    def new_key(self, kid):
+        return TokenKey(kid, self.key_kind, self.server.authority)
 
     def behave(self):
         self.faults, self.fixed = {}, {}

@@ -18,6 +18,7 @@ const std::string kIta = R"("type": "ita", "url": "https://api.example", "issuer
 const std::string kKeys = R"(, "token_keys_url": "https://p/certs")";
 const std::string kMaa = R"("type": "maa", "url": "https://m.attest.example")";
 const std::string kVeraison = R"("type": "veraison", "url": "https://v")";
+const std::string kCocoAs = R"("type": "coco_as", "url": "https://as")";
 const std::string kKbs = R"("type": "kbs", "url": "https://k", "token_signer": "@/signer.pem")";
 
 }  // namespace
@@ -40,6 +41,15 @@ TEST_CASE("configuration: verifiers on the network by their defaults, and with a
     CHECK(all.remote->policies == std::vector<std::string>{"a", "b"});
     CHECK(all.remote->audience == "us");
     CHECK(all.remote->accept_warning);
+    CHECK(all.remote->crl == CrlRule::require);
+
+    const auto rooted = verifier_with(kIta + kKeys + R"(, "crl": "soft", "root_sha256": ")" +
+                                      std::string(64, 'a') + "\"");
+    REQUIRE_OK(rooted);
+    CHECK(rooted->verifier.remote->crl == CrlRule::soft);
+    REQUIRE(rooted->verifier.remote->signer_root);
+    CHECK(rooted->verifier.remote->signer_root->front() == 0xaa);
+    CHECK_FALSE(rooted->verifier.keys_by_tls_alone());
 
     const auto maa = verifier_with(kMaa + kKeys + R"(, "endorsements": ["@/ark.pem"])");
     REQUIRE_OK(maa);
@@ -66,6 +76,26 @@ TEST_CASE("configuration: verifiers on the network by their defaults, and with a
     CHECK(kbs->verifier.broker->issuer == "i");
     CHECK(kbs->verifier.timeout == std::chrono::seconds(7));
     CHECK(kbs->digest != veraison->digest);
+}
+
+TEST_CASE("configuration: an attestation service has its signer pinned, or its discovery by name",
+          "[config][remote]") {
+    const auto pinned = verifier_with(kCocoAs + R"(, "token_signer": "@/signer.pem")");
+    REQUIRE_OK(pinned);
+    CHECK(pinned->verifier.type == VerifierType::coco_as);
+    CHECK(pinned->verifier.remote->policies == std::vector<std::string>{"default"});
+    CHECK(pinned->verifier.remote->token_keys_url.empty());
+    CHECK_FALSE(pinned->verifier.remote->init_data);
+    CHECK_FALSE(pinned->verifier.keys_by_tls_alone());
+
+    const auto found =
+        verifier_with(kCocoAs + R"(, "discover_token_signer": true, "policies": ["a"],
+                                                  "init_data": "@/ark.pem")");
+    REQUIRE_OK(found);
+    CHECK(found->verifier.remote->token_keys_url == "https://as/.well-known/jwks.json");
+    CHECK(found->verifier.remote->policies == std::vector<std::string>{"a"});
+    CHECK(as_text(found->verifier.remote->init_data->bytes) == "ark");
+    CHECK(found->verifier.keys_by_tls_alone());
 }
 
 TEST_CASE("configuration: what cannot be said of a verifier on the network is refused by name",
@@ -101,6 +131,25 @@ TEST_CASE("configuration: what cannot be said of a verifier on the network is re
          {"another TEE", kKbs + R"(, "tee": "sgx")", Errc::bad_value, "az-snp-vtpm"},
          {"a broker without a signer", R"("type": "kbs", "url": "https://k", "tee": "snp")",
           Errc::bad_config, "token_signer"},
+         {"no signer and no discovery", kCocoAs, Errc::bad_config, "token_signer"},
+         {"a signer and discovery",
+          kCocoAs + R"(, "token_signer": "@/signer.pem", "discover_token_signer": true)",
+          Errc::bad_config, "one of them must go"},
+         {"an address of keys that is known",
+          kCocoAs + R"(, "token_signer": "@/signer.pem")" + kKeys, Errc::unknown_key,
+          "token_keys_url"},
+         {"discovery of another kind", kVeraison + kKeys + R"(, "discover_token_signer": true)",
+          Errc::unknown_key, "discover_token_signer"},
+         {"an unknown rule", kIta + kKeys + R"(, "crl": "never")", Errc::bad_value, "soft"},
+         {"a rule for no chain", kIta + R"(, "token_signer": "@/signer.pem", "crl": "soft")",
+          Errc::bad_config, "token_keys_url"},
+         {"a rule of another kind", kMaa + kKeys + R"(, "crl": "soft")", Errc::unknown_key, "crl"},
+         {"a digest that is none", kIta + kKeys + R"(, "root_sha256": "ab")", Errc::bad_encoding,
+          "root_sha256"},
+         {"two roots",
+          kIta + kKeys + R"(, "token_signer": "@/signer.pem", "root_sha256": ")" +
+              std::string(64, 'a') + "\"",
+          Errc::bad_config, "one of them must go"},
          {"an unknown type", R"("type": "gca", "url": "https://g")", Errc::bad_value,
           "veraison"}}));
     INFO(row.name);

@@ -174,17 +174,16 @@ TEST_CASE("attestd.schema.json: each type of verifier takes its own keys", "[con
         more.update(remote);
         return more;
     };
-    const auto row = GENERATE_COPY(
-        values<Row>({{"/properties/verifier/oneOf/1", {{"type", "external"}, {"socket", "/s"}}},
-                     {"/properties/verifier/oneOf/2",
-                      with({{"type", "ita"}, {"issuer", "i"}, {"api_key_file", "/k"}})},
-                     {"/properties/verifier/oneOf/3", with({{"type", "maa"}})},
-                     {"/properties/verifier/oneOf/4", with({{"type", "veraison"}})},
-                     {"/properties/verifier/oneOf/5",
-                      {{"type", "kbs"},
-                       {"url", "https://k"},
-                       {"tee", "snp"},
-                       {"discover_token_signer", true}}}}));
+    const auto row = GENERATE_COPY(values<Row>(
+        {{"/properties/verifier/oneOf/1", {{"type", "external"}, {"socket", "/s"}}},
+         {"/properties/verifier/oneOf/2",
+          with({{"type", "ita"}, {"issuer", "i"}, {"api_key_file", "/k"}})},
+         {"/properties/verifier/oneOf/3", with({{"type", "maa"}})},
+         {"/properties/verifier/oneOf/4", with({{"type", "veraison"}})},
+         {"/properties/verifier/oneOf/5",
+          {{"type", "kbs"}, {"url", "https://k"}, {"tee", "snp"}, {"discover_token_signer", true}}},
+         {"/properties/verifier/oneOf/6",
+          {{"type", "coco_as"}, {"url", "https://as"}, {"discover_token_signer", true}}}}));
     INFO(row.pointer);
     const TempDir dir;
     dir.write("policy.json", std::string_view("{}"));
