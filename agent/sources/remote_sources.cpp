@@ -139,13 +139,15 @@ Result<Vault::Remotes> make_remotes(Io& io, Session& session, const Config& conf
                                                                     *std::move(tokens)));
         const Strand strand(threads);
         neighbours.vaults.emplace(name, NeighbourVault{source, strand, vault.timeout});
-        out.emplace(name, Vault::Asked{std::move(source), strand});
+        out.emplace(name, Vault::Asked{std::move(source), strand, {vault.token_source}});
     }
     for (const auto& [name, sealed] : config.sealed_sources) {
         ATTESTD_TRY(
             auto source,
             make_sealed(name, sealed, std::make_shared<SealedNeighbours>(sealed, neighbours)));
-        out.emplace(name, Vault::Asked{std::move(source), Strand(threads)});
+        out.emplace(
+            name,
+            Vault::Asked{std::move(source), Strand(threads), {sealed.broker, sealed.hashi_vault}});
     }
     for (const auto& [name, credentials] : config.credentials) {
         ATTESTD_TRY(auto source, CredentialSource::make(host_system(), credentials_directory()));
