@@ -14,8 +14,14 @@
 namespace attestd::sealed {
 namespace {
 
-tl::unexpected<Error> bad_file(const std::filesystem::path& path, std::string_view why) {
-    return fail(Errc::sealed_file, fmt::format("{}: {}", path.string(), why));
+// Every workload sees a source's last error in status: neither secrets nor their places are named
+// in one. The log names the secret, and configuration its file.
+tl::unexpected<Error> bad_file(std::string_view why) {
+    return fail(Errc::sealed_file, fmt::format("the file of the sealed secret {}", why));
+}
+
+tl::unexpected<Error> too_large_file() {
+    return bad_file(fmt::format("has over {} bytes", kMaxSealedLen));
 }
 
 // Refused for what the text is, and not because somebody behind it did not give.
@@ -34,22 +40,19 @@ Result<std::string> read_sealed_file(const std::filesystem::path& path) {
     // Neither a FIFO nor a terminal holds this up, or is changed by it.
     const auto fd = open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (!fd && fd.error().code == Errc::not_found) {
-        return fail(
-            Errc::sealed_missing,
-            path.string() + ": is not there: whoever delivers sealed secrets puts it there");
+        return fail(Errc::sealed_missing,
+                    "the file of the sealed secret is not there: whoever delivers sealed secrets "
+                    "has to put it there");
     }
-    if (!fd) return fail(Errc::sealed_file, fd.error().detail);
+    if (!fd) return bad_file(fmt::format("cannot be opened ({})", errc_name(fd.error().code)));
     struct stat st {};
-    if (::fstat(fd->get(), &st) != 0) return bad_file(path, "its kind cannot be found out");
-    if (!S_ISREG(st.st_mode)) return bad_file(path, "is no regular file");
-    const auto bytes = read_all(*fd, kMaxSealedLen + 1, path.string());
-    if (!bytes && bytes.error().code == Errc::too_large)
-        return bad_file(path, fmt::format("has over {} bytes", kMaxSealedLen));
-    if (!bytes) return fail(Errc::sealed_file, bytes.error().detail);
+    if (::fstat(fd->get(), &st) != 0 || !S_ISREG(st.st_mode)) return bad_file("is no regular file");
+    const auto bytes = read_all(*fd, kMaxSealedLen + 1, "the file");
+    if (!bytes && bytes.error().code == Errc::too_large) return too_large_file();
+    if (!bytes) return bad_file(fmt::format("cannot be read ({})", errc_name(bytes.error().code)));
     std::string text(as_text(*bytes));
     if (text.ends_with('\n')) text.pop_back();
-    if (text.size() > kMaxSealedLen)
-        return bad_file(path, fmt::format("has over {} bytes", kMaxSealedLen));
+    if (text.size() > kMaxSealedLen) return too_large_file();
     return text;
 }
 
@@ -86,16 +89,16 @@ Result<void> SealedSource::check_name(const VerifiedSealed& sealed, const std::s
     if (sealed.name() == name) return {};
     if (sealed.name()) {
         return fail(Errc::sealed_binding,
-                    fmt::format("the sealed secret is signed for \"{}\" (annotation {}), this is "
-                                "\"{}\"",
-                                escaped(*sealed.name(), 128), kNameAnnotation, name));
+                    fmt::format("the sealed secret is signed for another one: its annotation {} is "
+                                "not this secret's name",
+                                kNameAnnotation));
     }
     if (!is_file || config_.unbound) return {};
     return fail(Errc::sealed_binding,
                 fmt::format("the sealed secret does not say what it is for, and another could have "
-                            "been put in its place: sign it with the annotation {} = \"{}\", or "
-                            "say \"unbound\" in its source",
-                            kNameAnnotation, name));
+                            "been put in its place: sign it with the secret's name as annotation "
+                            "{}, or say \"unbound\" in its source",
+                            kNameAnnotation));
 }
 
 Result<VerifiedSealed> SealedSource::verified(const std::string& resource,

@@ -74,10 +74,10 @@ Result<Given> unseal(const VerifiedSealed& sealed, Providers& providers) {
 Result<Given> SourceProviders::pointed_to(const Pointer& pointer) {
     if (pointer.provider != "kbs") return no_provider("vault", pointer.provider, "kbs");
     if (config_.broker.empty()) return no_source("vault", "kbs");
+    // Where secrets lie is no part of an error that status shows to everybody.
     if (!is_kbs_uri(pointer.name)) {
-        return fail(Errc::sealed_payload, fmt::format("the signed payload: \"name\" is \"{}\", and "
-                                                      "kbs:///REPOSITORY/TYPE/TAG is expected",
-                                                      escaped(pointer.name, 128)));
+        return fail(Errc::sealed_payload,
+                    "the signed payload: \"name\" is not of the form kbs:///REPOSITORY/TYPE/TAG");
     }
     ATTESTD_TRY(SourcedSecret secret, others_.read_broker(pointer.name));
     return Given{std::move(secret.value), secret.expires};
