@@ -38,7 +38,8 @@ std::string_view needs_restart(const Config& now, const Config& fresh) {
     if (!(now.platform == fresh.platform)) return "platform";
     const bool same_sources = now.stores == fresh.stores && now.brokers == fresh.brokers &&
                               now.hashi_vaults == fresh.hashi_vaults &&
-                              now.credentials == fresh.credentials;
+                              now.credentials == fresh.credentials &&
+                              now.sealed_sources == fresh.sealed_sources;
     if (!same_sources) return "sources";
     if (now.listeners != fresh.listeners) return "listeners";
     if (now.state_dir != fresh.state_dir) return "state_dir";

@@ -149,6 +149,22 @@ struct CredentialSourceConfig {
     friend bool operator==(const CredentialSourceConfig&, const CredentialSourceConfig&) = default;
 };
 
+/// Sealed secrets of the Confidential Containers (`spec/kbs.md` section 10). Signatures are checked
+/// always: there is no member that turns that off.
+struct SealedSourceConfig {
+    std::optional<LoadedFile> trusted_keys;  ///< JWKS: keys on P-256, each with its own "kid"
+    /// Resources of `broker` whose content is a signer's JWK: whoever can write one can sign.
+    std::vector<std::string> trusted_kids;
+    std::string broker;                     ///< a source of type "kbs"; empty: no pointers to one
+    std::string hashi_vault;                ///< a source of type "vault"; empty: no envelopes
+    std::string transit_mount = "transit";  ///< of that source's engine
+    /// A file is taken without the name of its secret in it: whoever delivers files may put any
+    /// other of the same signers in its place.
+    bool unbound = false;
+
+    friend bool operator==(const SealedSourceConfig&, const SealedSourceConfig&) = default;
+};
+
 enum class VerifierType : std::uint8_t {
     local,     ///< in this process
     external,  ///< a service on a Unix socket (attestd-plugin(7))
@@ -417,6 +433,7 @@ struct Config {
     std::map<std::string, KbsSourceConfig, std::less<>> brokers;   ///< sources of type "kbs"
     std::map<std::string, HashiVaultSourceConfig, std::less<>> hashi_vaults;  ///< of type "vault"
     std::map<std::string, CredentialSourceConfig, std::less<>> credentials;   ///< "credential"
+    std::map<std::string, SealedSourceConfig, std::less<>> sealed_sources;    ///< of type "sealed"
     std::vector<Workload> workloads;                                          ///< sorted by id
     std::map<std::string, SecretPolicy, std::less<>> secrets;
     /// What attestd itself gets to open the `remote` slot of the store of this name.
@@ -436,11 +453,11 @@ struct Config {
 
     [[nodiscard]] bool has_source(std::string_view name) const {
         return stores.contains(name) || brokers.contains(name) || hashi_vaults.contains(name) ||
-               credentials.contains(name);
+               credentials.contains(name) || sealed_sources.contains(name);
     }
     /// Sources that are no sealed stores: each answers on a thread of its own.
     [[nodiscard]] std::size_t num_remote_sources() const noexcept {
-        return brokers.size() + hashi_vaults.size() + credentials.size();
+        return brokers.size() + hashi_vaults.size() + credentials.size() + sealed_sources.size();
     }
     /// Of what a source gives. A store is worth no more than what opens it.
     [[nodiscard]] Protection protection_of(std::string_view source) const;

@@ -78,4 +78,8 @@ Result<std::string> kbs_path_of(std::string_view resource) {
     return fmt::format("resource/{}", resource);
 }
 
+bool is_kbs_uri(std::string_view text) {
+    return text.starts_with(kPlainScheme) && kbs_path_of(text).has_value();
+}
+
 }  // namespace attestd

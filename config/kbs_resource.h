@@ -16,4 +16,8 @@ namespace attestd {
 /// server is the source's, so a host in the name is refused. Errc::bad_name.
 [[nodiscard]] Result<std::string> kbs_path_of(std::string_view resource);
 
+/// Whether `text` is "kbs:///REPOSITORY/TYPE/TAG": the one form of a URI that others' documents may
+/// name a resource by.
+[[nodiscard]] bool is_kbs_uri(std::string_view text);
+
 }  // namespace attestd

@@ -252,6 +252,19 @@ void lint_sources(const Config& config, Findings& out) {
         out.push_back({"source.any-signer", "sources." + name + ".discover_token_signer",
                        "nothing but TLS says who judged the evidence: pin a \"token_signer\""});
     }
+    for (const auto& [name, sealed] : config.sealed_sources) {
+        const std::string where = "sources." + name;
+        if (sealed.unbound) {
+            out.push_back({"source.unbound", where + ".unbound",
+                           "whoever delivers the files can exchange them: have each signed with "
+                           "its secret's name in annotations[\"attestd.name\"]"});
+        }
+        if (!sealed.trusted_kids.empty()) {
+            out.push_back({"source.signer-at-broker", where + ".trusted_kids",
+                           "whoever can write such a resource of the key broker can sign: pin the "
+                           "key in \"trusted_keys\""});
+        }
+    }
 }
 
 void lint_verifier(const Config& config, Findings& out) {

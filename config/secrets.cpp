@@ -47,6 +47,8 @@ Result<SecretPolicy> load_secret(const std::string& name, const JsonValue& value
     }
     if (const auto good = check_resource(config, out.source, out.resource); !good)
         return (resource ? *resource : value).fail_here(good.error().code, good.error().detail);
+    if (const auto once = check_sealed_once(config, out); !once)
+        return (resource ? *resource : value).fail_here(once.error().code, once.error().detail);
     ATTESTD_TRY(const JsonValue allow, in.required("allow"));
     ATTESTD_TRY(out.allow, load_ids(allow, config));
     ATTESTD_TRY(out.deny, load_ids(in.optional("deny"), config));

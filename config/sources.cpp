@@ -6,6 +6,7 @@
 
 #include "config/internal/load_context.h"
 #include "config/kbs_resource.h"
+#include "config/sealed_resource.h"
 #include "config/secret_name.h"
 #include "config/vault_resource.h"
 
@@ -85,6 +86,13 @@ Result<void> resolve_remote_slots(const JsonValue& sources, Config& config) {
                 Errc::bad_reference,
                 fmt::format("{}.remote_slot: no source is called \"{}\"", name, source));
         }
+        if (config.sealed_sources.contains(source)) {
+            return sources.fail_here(
+                Errc::bad_config,
+                fmt::format("{}.remote_slot: a sealed secret is for a workload; name the source "
+                            "that \"{}\" reads from",
+                            name, source));
+        }
         if (leads_back(config, name)) {
             return sources.fail_here(
                 Errc::bad_config,
@@ -127,8 +135,13 @@ Result<void> load_source(const std::string& name, const JsonValue& source, LoadC
         config.credentials.emplace(name, CredentialSourceConfig{});
         return members.finish();
     }
+    if (type == "sealed") {
+        ATTESTD_TRY(auto sealed, load_sealed_source(members, context));
+        config.sealed_sources.emplace(name, std::move(sealed));
+        return {};
+    }
     return fail_type(type_value, type, kLaterSources,
-                     "\"store\", \"kbs\", \"vault\" and \"credential\"");
+                     "\"store\", \"kbs\", \"vault\", \"credential\" and \"sealed\"");
 }
 
 }  // namespace
@@ -142,6 +155,7 @@ Result<void> load_sources(const MaybeValue& value, LoadContext& context, Config&
         ATTESTD_CHECK(load_source(name, source, context, config));
     }
     ATTESTD_CHECK(resolve_login_tokens(*value, config));
+    ATTESTD_CHECK(resolve_sealed_sources(*value, config));
     return resolve_remote_slots(*value, config);
 }
 
@@ -153,6 +167,10 @@ Result<void> check_resource(const Config& config, const std::string& source,
     }
     if (config.hashi_vaults.contains(source)) {
         ATTESTD_CHECK(parse_vault_resource(resource));
+        return {};
+    }
+    if (config.sealed_sources.contains(source)) {
+        ATTESTD_CHECK(sealed_form_of(resource));
         return {};
     }
     if (!config.has_source(source))
@@ -167,6 +185,11 @@ Protection Config::protection_of(std::string_view source) const {
     while (store != stores.end() && store->second.remote_slot) {
         source = store->second.remote_slot->source;
         store = stores.find(source);
+    }
+    // What a broker alone can be asked for; a key of Vault's passes in TLS alone.
+    const auto sealed = sealed_sources.find(source);
+    if (sealed != sealed_sources.end()) {
+        return sealed->second.hashi_vault.empty() ? Protection::end_to_end : Protection::transport;
     }
     const bool is_end_to_end = store != stores.end() || brokers.contains(source);
     return is_end_to_end ? Protection::end_to_end : Protection::transport;

@@ -20,8 +20,8 @@ constexpr std::string_view kResources = "/cdh/resource/";
 constexpr std::string_view kCocoBytes = "application/octet-stream";
 constexpr std::size_t kMaxReportDataLen = sizeof(ReportData);
 // Of errors of what stands behind a source.
-constexpr std::array<std::string_view, 7> kSourcesErrors{
-    "kbs.", "vault.", "identity.", "credential.", "fetch.", "token.", "jose."};
+constexpr std::array<std::string_view, 8> kSourcesErrors{
+    "kbs.", "vault.", "identity.", "credential.", "fetch.", "token.", "jose.", "sealed."};
 
 Response coco_text(unsigned status, std::string text) {
     Response out;

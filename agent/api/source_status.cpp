@@ -117,6 +117,12 @@ std::string_view rests_on(const Agent& agent, const SecretPolicy& secret) {
                    ? "given by Vault to whoever has the token in the configured file"
                    : "given by Vault to whoever has a token of this machine's attestation";
     }
+    if (const auto sealed = policy.sealed_sources.find(secret.source);
+        sealed != policy.sealed_sources.end()) {
+        return sealed->second.unbound
+                   ? "named by whatever signed text is delivered, and given by what that names"
+                   : "named by a signed text, and given by what that names";
+    }
     if (policy.credentials.contains(secret.source))
         return "given to attestd's unit: worth as much as what encrypts it for this machine";
     const auto store = policy.stores.find(secret.source);

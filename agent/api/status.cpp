@@ -91,6 +91,11 @@ ordered_json warnings_json(const Agent& agent) {
             out.push_back("source " + name +
                           " takes tokens of any signer: TLS alone says who judged the evidence");
     }
+    for (const auto& [name, sealed] : policy.sealed_sources) {
+        if (sealed.unbound)
+            out.push_back("source " + name +
+                          " is \"unbound\": whoever delivers sealed secrets can exchange them");
+    }
     if (policy.verifier.keys_by_tls_alone())
         out.push_back("the verifier's tokens count by keys that TLS alone vouches for");
     if (policy.is_test_setup())

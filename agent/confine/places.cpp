@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "config/sealed_resource.h"
 #include "quote/platform/configfs_tsm.h"
 #include "quote/platform/host.h"
 #include "quote/platform/sev_guest.h"
@@ -68,6 +69,12 @@ void add_sources(std::vector<Place>& out, const Config& config) {
     for (const auto& [name, broker] : config.brokers) add_broker(out, broker);
     for (const auto& [name, vault] : config.hashi_vaults)
         if (!vault.token_file.empty()) add_folder_of(out, vault.token_file);
+    for (const auto& [name, sealed] : config.sealed_sources) add_loaded(out, sealed.trusted_keys);
+    for (const auto& [name, secret] : config.secrets) {
+        const bool is_file = config.sealed_sources.contains(secret.source) &&
+                             sealed_form_of(secret.resource) == SealedForm::file;
+        if (is_file) add_folder_of(out, secret.resource);
+    }
     if (config.credentials.empty()) return;
     // Also where the host's own would lie, which are refused.
     out.push_back({host_path("/run/credentials"), Access::read});

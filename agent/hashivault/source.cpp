@@ -71,6 +71,21 @@ Result<SourcedSecret> HashiVaultSource::get(const Grant& grant) {
     return get_resource(grant.secret().resource);
 }
 
+Result<Value> HashiVaultSource::read(const VaultResource& resource) {
+    note_login();
+    auto value = client_.read(resource);
+    const std::string error = value ? std::string() : to_string(value.error());
+    if (!value && error != last_error_) log_event(LogLevel::warn, "vault.failed", {{"why", error}});
+    last_error_ = error;
+    return value;
+}
+
+Result<SourcedSecret> HashiVaultSource::decrypt(const VaultResource& transit) {
+    ATTESTD_TRY(Value value, read(transit));
+    return SourcedSecret{std::make_shared<const Secret>(std::move(value.secret)), /*version=*/0,
+                         client_.expires()};
+}
+
 Result<SourcedSecret> HashiVaultSource::get_resource(const std::string& resource) {
     if (const Held* const kept = held(resource))
         return SourcedSecret{kept->value, kept->version, end_of(*kept)};
@@ -80,11 +95,7 @@ Result<SourcedSecret> HashiVaultSource::get_resource(const std::string& resource
         refused_.erase(refused);
     }
     ATTESTD_TRY(const VaultResource named, parse_vault_resource(resource));
-    note_login();
-    auto value = client_.read(named);
-    const std::string error = value ? std::string() : to_string(value.error());
-    if (!value && error != last_error_) log_event(LogLevel::warn, "vault.failed", {{"why", error}});
-    last_error_ = error;
+    auto value = read(named);
     if (value) return taken(resource, *std::move(value));
     remember(resource, value.error());
     return tl::make_unexpected(std::move(value).error());

@@ -26,6 +26,9 @@ class HashiVaultSource final : public RemoteSource {
     /// lasts, so that its receivers share one.
     [[nodiscard]] Result<SourcedSecret> get(const Grant& grant) override;
     [[nodiscard]] Result<SourcedSecret> get_resource(const std::string& resource);
+    /// What a ciphertext that configuration does not hold decrypts to, until the login ends.
+    /// Nothing of it is remembered, and its version says nothing.
+    [[nodiscard]] Result<SourcedSecret> decrypt(const VaultResource& transit);
 
     [[nodiscard]] std::string_view type() const noexcept override { return "vault"; }
     [[nodiscard]] RemoteStatus status() const override;
@@ -55,6 +58,7 @@ class HashiVaultSource final : public RemoteSource {
     [[nodiscard]] Result<SourcedSecret> taken(const std::string& resource, Value value);
     void remember(const std::string& resource, const Error& error);
     void drop_ended();
+    [[nodiscard]] Result<Value> read(const VaultResource& resource);
 
     Client client_;
     Clocks clocks_;

@@ -30,7 +30,7 @@ Vault::Vault(Strand platform_strand, Strand store_strand, Platform& platform,
 
 void Vault::set_remotes(Remotes remotes) {
     for (auto& [name, asked] : remotes)
-        remotes_.emplace(name, Remote{std::move(asked), {}, {}, nullptr});
+        remotes_.emplace(name, Remote{std::move(asked), {}, {}, nullptr, false});
 }
 
 void Vault::start_upkeep(Io& io) {
@@ -55,6 +55,15 @@ void Vault::take_status(Remote& remote, RemoteStatus status) {
 
 Task<void> Vault::keep_up(Remote& remote) {
     while (!stopping_) {
+        if (remote.has_news) {
+            remote.has_news = false;
+            auto look = [source = remote.asked.source] {
+                return Result<RemoteStatus>(source->status());
+            };
+            auto status = co_await run_blocking(remote.asked.strand, std::move(look));
+            if (status) take_status(remote, *std::move(status));
+            continue;
+        }
         const BootTime now = BootClock::now();
         const auto due = remote.status.upkeep_at;
         if (!due || *due > now) {
@@ -111,6 +120,12 @@ Task<Result<SourcedSecret>> Vault::read_from(std::string remote, Grant grant) {
     if (!given) co_return tl::make_unexpected(std::move(given).error());
     entry.standing.note(given->secret, wall_now());
     take_status(entry, std::move(given->status));
+    for (const std::string& name : entry.asked.behind) {
+        const auto other = remotes_.find(name);
+        if (other == remotes_.end() || other->second.wake == nullptr) continue;
+        other->second.has_news = true;
+        other->second.wake->cancel();
+    }
     co_return std::move(given->secret);
 }
 

@@ -26,6 +26,7 @@ class Vault final {
     struct Asked {
         std::shared_ptr<RemoteSource> source;
         Strand strand;
+        std::vector<std::string> behind{};  ///< names of the sources that it asks in its turn
     };
     using Remotes = std::map<std::string, Asked, std::less<>>;
 
@@ -125,6 +126,7 @@ class Vault final {
         Standing standing;
         RemoteStatus status;
         std::unique_ptr<Timer> wake;  // its upkeep waits for it
+        bool has_news = false;        // another source asked it: its status is to be looked at
     };
     struct Reading;
     struct Cached {

@@ -4,6 +4,7 @@
 #include "agent/hashivault/source.h"
 #include "agent/kbs/source.h"
 #include "agent/network/socket_fetcher.h"
+#include "agent/sealed/source.h"
 #include "agent/session_attester.h"
 #include "agent/sources/credential_source.h"
 #include "agent/sources/verifier_tokens.h"
@@ -57,17 +58,76 @@ Result<std::shared_ptr<IdentityTokens>> identity_tokens_for(const HashiVaultSour
     return fail(Errc::bad_reference, "no key broker is called \"" + config.token_source + "\"");
 }
 
+// One of the other sources, asked on its own strand.
+template <class Source>
+struct Neighbour {
+    std::shared_ptr<Source> source;
+    Strand strand;
+    Millis timeout;
+
+    // What it is doing for another may take as long as what it does for us.
+    template <class F>
+    Result<SourcedSecret> ask(F what) const {
+        const auto answer = make_answer<SourcedSecret>();
+        asio::post(strand, [answer, asked = source, what] { answer->set_value(what(*asked)); });
+        return wait_for_answer(answer, std::chrono::steady_clock::now() + 2 * timeout,
+                               "the source behind the sealed secret gave nothing in time");
+    }
+};
+using NeighbourBroker = Neighbour<kbs::KbsSource>;
+using NeighbourVault = Neighbour<hashivault::HashiVaultSource>;
+
+struct Neighbours {
+    std::map<std::string, NeighbourBroker, std::less<>> brokers;
+    std::map<std::string, NeighbourVault, std::less<>> vaults;
+};
+
+// Whom a sealed secret may lead to. Its own source asks neither without configuration naming it.
+class SealedNeighbours final : public sealed::OtherSources {
+ public:
+    SealedNeighbours(const SealedSourceConfig& config, const Neighbours& all) {
+        const auto broker = all.brokers.find(config.broker);
+        if (broker != all.brokers.end()) broker_ = broker->second;
+        const auto vault = all.vaults.find(config.hashi_vault);
+        if (vault != all.vaults.end()) vault_ = vault->second;
+    }
+
+    Result<SourcedSecret> read_broker(const std::string& uri) override {
+        if (!broker_) return fail(Errc::internal, "a sealed secret's source has no key broker");
+        return broker_->ask([uri](kbs::KbsSource& broker) { return broker.get_resource(uri); });
+    }
+    Result<SourcedSecret> decrypt(const VaultResource& resource) override {
+        if (!vault_) return fail(Errc::internal, "a sealed secret's source has no Vault");
+        return vault_->ask(
+            [resource](hashivault::HashiVaultSource& vault) { return vault.decrypt(resource); });
+    }
+
+ private:
+    std::optional<NeighbourBroker> broker_;
+    std::optional<NeighbourVault> vault_;
+};
+
+Result<std::shared_ptr<sealed::SealedSource>> make_sealed(
+    const std::string& name, const SealedSourceConfig& config,
+    std::shared_ptr<sealed::OtherSources> others) {
+    auto source = sealed::SealedSource::make(config, std::move(others));
+    if (!source) return fail_in("sources." + name, source.error());
+    return source;
+}
+
 }  // namespace
 
 Result<Vault::Remotes> make_remotes(Io& io, Session& session, const Config& config,
                                     const asio::thread_pool::executor_type& threads) {
     Vault::Remotes out;
     Brokers brokers;
+    Neighbours neighbours;
     for (const auto& [name, broker] : config.brokers) {
         ATTESTD_TRY(auto source, make_broker(name, broker,
                                              std::make_shared<SessionAttester>(io, session, name)));
         const Strand strand(threads);
         brokers.emplace(name, std::make_shared<BrokerTokens>(source, strand));
+        neighbours.brokers.emplace(name, NeighbourBroker{source, strand, broker.timeout});
         out.emplace(name, Vault::Asked{std::move(source), strand});
     }
     for (const auto& [name, vault] : config.hashi_vaults) {
@@ -77,7 +137,17 @@ Result<Vault::Remotes> make_remotes(Io& io, Session& session, const Config& conf
             std::make_shared<SocketFetcher>(vault.fetch_socket.string(), kMaxVaultAnswer);
         ATTESTD_TRY(auto source, hashivault::HashiVaultSource::make(vault, std::move(fetcher),
                                                                     *std::move(tokens)));
-        out.emplace(name, Vault::Asked{std::move(source), Strand(threads)});
+        const Strand strand(threads);
+        neighbours.vaults.emplace(name, NeighbourVault{source, strand, vault.timeout});
+        out.emplace(name, Vault::Asked{std::move(source), strand, {vault.token_source}});
+    }
+    for (const auto& [name, sealed] : config.sealed_sources) {
+        ATTESTD_TRY(
+            auto source,
+            make_sealed(name, sealed, std::make_shared<SealedNeighbours>(sealed, neighbours)));
+        out.emplace(
+            name,
+            Vault::Asked{std::move(source), Strand(threads), {sealed.broker, sealed.hashi_vault}});
     }
     for (const auto& [name, credentials] : config.credentials) {
         ATTESTD_TRY(auto source, CredentialSource::make(host_system(), credentials_directory()));
@@ -89,6 +159,8 @@ Result<Vault::Remotes> make_remotes(Io& io, Session& session, const Config& conf
 Result<void> check_remotes(const Config& config) {
     for (const auto& [name, broker] : config.brokers)
         ATTESTD_CHECK(make_broker(name, broker, /*attester=*/nullptr));
+    for (const auto& [name, sealed] : config.sealed_sources)
+        ATTESTD_CHECK(make_sealed(name, sealed, /*others=*/nullptr));
     return {};
 }
 

@@ -93,6 +93,13 @@ template <class F>
 [[nodiscard]] Result<HashiVaultSourceConfig> load_vault_source(JsonObject& members);
 /// That sources of type "vault" name tokens that exist; they may stand behind them in the file.
 [[nodiscard]] Result<void> resolve_login_tokens(const JsonValue& sources, const Config& config);
+/// The same of type "sealed".
+[[nodiscard]] Result<SealedSourceConfig> load_sealed_source(JsonObject& members,
+                                                            LoadContext& context);
+/// That sources of type "sealed" name sources that exist, of the types that they are named for.
+[[nodiscard]] Result<void> resolve_sealed_sources(const JsonValue& sources, const Config& config);
+/// That no other secret has the resource of a source of type "sealed". Errc::bad_config.
+[[nodiscard]] Result<void> check_sealed_once(const Config& config, const SecretPolicy& secret);
 
 /// The name of a secret at a source that is defined. Errc::bad_name, Errc::bad_reference.
 [[nodiscard]] Result<void> check_resource(const Config& config, const std::string& source,

@@ -175,6 +175,18 @@ enum class Errc : std::uint8_t {
     vault_unavailable,
     vault_protocol,
     identity_unavailable,
+    // sealed secrets (CoCo)
+    sealed_malformed,
+    sealed_algorithm,
+    sealed_untrusted,
+    sealed_signature,
+    sealed_payload,
+    sealed_unsupported,
+    sealed_binding,
+    sealed_missing,
+    sealed_file,
+    sealed_undecrypted,
+    sealed_nested,
     // command line, configuration and policy
     bad_usage,
     bad_config,

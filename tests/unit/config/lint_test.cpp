@@ -140,6 +140,21 @@ TEST_CASE("lint: a key broker whose tokens anybody may sign is told", "[config][
     CHECK(findings[0].where == "sources.any.discover_token_signer");
 }
 
+TEST_CASE("lint: sealed secrets that can be exchanged, and signers at a broker, are told",
+          "[config][lint]") {
+    Config config;
+    config.config_binding = ConfigBinding::image;
+    config.sealed_sources["pinned"].broker = "broker";
+    config.sealed_sources["loose"].unbound = true;
+    config.sealed_sources["loose"].trusted_kids = {"kbs:///a/b/c"};
+    const auto findings = lint(config);
+    REQUIRE(findings.size() == 2);
+    CHECK(findings[0].id == "source.unbound");
+    CHECK(findings[0].where == "sources.loose.unbound");
+    CHECK(findings[1].id == "source.signer-at-broker");
+    CHECK(findings[1].where == "sources.loose.trusted_kids");
+}
+
 TEST_CASE("lint: no binding, hand-over and test anchors are told", "[config][lint]") {
     Config config;
     config.config_binding = ConfigBinding::none;

@@ -29,6 +29,11 @@ Config config_with_all() {
     out.brokers["kbs"].init_data = LoadedFile{"/init/data.toml", {}};
     out.hashi_vaults["vault"].token_file = "/tokens/login.jwt";
     out.credentials["unit"] = {};
+    out.sealed_sources["sealed"].trusted_keys = LoadedFile{"/sealers/keys.json", {}};
+    out.secrets["a"].source = "sealed";
+    out.secrets["a"].resource = "/sealed/a";
+    out.secrets["b"].source = "sealed";
+    out.secrets["b"].resource = "sealed.YQ.YQ.YQ";
     out.verifier.remote.emplace().api_key_file = "/api/key";
     out.verifier.remote->token_signer = LoadedFile{"/judges/keys.json", {}};
     out.verifier.remote->endorsements.push_back({"/certificates/vcek.pem", {}});
@@ -49,7 +54,7 @@ TEST_CASE("places: folders of all that a configuration names, as far as each is 
     for (const char* const read :
          {"/etc/attestd", "/policies", "/anchors", "/endorsements", "/keys", "/signers", "/init",
           "/next", "/proc", "/sys", "/tokens", "/run/credentials", "/api", "/judges",
-          "/certificates", "/brokers"}) {
+          "/certificates", "/brokers", "/sealers", "/sealed"}) {
         INFO(read);
         CHECK(has(places, read, Access::read));
     }
