@@ -78,10 +78,17 @@ class Daemon final {
  private:
     Result<Fd> socket_for(const ListenerConfig& listener, std::map<std::string, Fd>& passed) {
         const auto it = passed.find(listener.name);
+        if (it == passed.end() && listener.loopback_tcp) {
+            return fail(Errc::bad_config,
+                        "listener \"" + listener.name +
+                            "\" says \"loopback_tcp\", and systemd passed no socket of that name: "
+                            "enable attestd-coco-tcp.socket, or name it as its "
+                            "FileDescriptorName= does");
+        }
         if (it == passed.end()) return bind_listener(listener);
         Fd fd = std::move(it->second);
         passed.erase(it);
-        ATTESTD_CHECK(check_inherited(fd, listener.name));
+        ATTESTD_CHECK(check_inherited(fd, listener));
         return fd;
     }
 

@@ -181,6 +181,11 @@ enum class VerifierType : std::uint8_t {
     return kNames[static_cast<std::size_t>(type)];
 }
 
+/// Whether that token is an attestation service's of Confidential Containers.
+[[nodiscard]] constexpr bool is_coco_service(VerifierType type) noexcept {
+    return type == VerifierType::kbs;
+}
+
 /// Whether results of this kind come with a token that others take as its word.
 [[nodiscard]] constexpr bool gives_identity_token(VerifierType type) noexcept {
     return type != VerifierType::local && type != VerifierType::external;
@@ -286,14 +291,11 @@ struct MatchItem {
     [[nodiscard]] bool needs_inspection() const noexcept {
         return exe_sha256 || exe_verity || exe_path || init_pidns || init_userns;
     }
-};
-
-struct Workload {
-    std::string id;
-    std::vector<MatchItem> match;  ///< one of them must match
-    bool allow_root = false;       ///< a caller with uid 0 may be this workload
-    bool raw_evidence = false;     ///< may have its bytes put into evidence unchanged
-    bool events = false;           ///< may have run-time events measured, in its own name
+    /// Nothing is asked but that the caller came by this listener.
+    [[nodiscard]] bool is_socket_alone() const noexcept {
+        return socket && !uid && !gid && !group_id && !unit && !slice && !container_id &&
+               !pod_uid && !selinux && !apparmor && !needs_inspection();
+    }
 };
 
 /// How well a secret was protected on its way into this machine.
@@ -334,6 +336,26 @@ struct SecretPolicy {
     std::optional<Millis> ttl;
 };
 
+/// A token about this machine that a workload may have: the verifier's, or a key broker's.
+struct TokenGrant {
+    /// Judged as a secret's is. `source` is the key broker's name; empty: the verifier's token.
+    /// `name` is what the audit record calls it.
+    SecretPolicy policy;
+    std::string audience;  ///< who it is for; empty: asked for by a listener of kind `coco` alone
+};
+
+struct Workload {
+    std::string id;
+    std::vector<MatchItem> match;      ///< one of them must match
+    bool allow_root = false;           ///< a caller with uid 0 may be this workload
+    bool raw_evidence = false;         ///< may have its bytes put into evidence unchanged
+    bool events = false;               ///< may have run-time events measured, in its own name
+    std::vector<TokenGrant> tokens{};  ///< in the order of the configuration
+    /// With a key broker's token, the private key that it is about: whoever has both is this
+    /// machine to that broker.
+    bool export_key = false;
+};
+
 enum class ListenerKind : std::uint8_t {
     workloads,
     admin,
@@ -356,6 +378,10 @@ struct ListenerConfig {
     OnRefusal on_refusal = OnRefusal::fail;  ///< of credentials
     Millis hold = std::chrono::seconds(20);  ///< how long credentials wait for an affirming result
     bool coco_strict_status = false;         ///< of `coco`: 500 for whatever fails
+    std::string coco_token_source;           ///< of `coco`: the broker of "kbs" tokens; or empty
+    /// Of `coco`: no path; a TCP socket on a loopback address that systemd hands over by this name.
+    /// The kernel names nobody who calls there.
+    bool loopback_tcp = false;
 
     friend bool operator==(const ListenerConfig&, const ListenerConfig&) = default;
 };

@@ -65,12 +65,6 @@ bool is_place_bound(const MatchItem& rule) noexcept {
 // have.
 bool is_uid_only(const MatchItem& rule) noexcept { return rule.uid && !is_place_bound(rule); }
 
-bool is_socket_only(const MatchItem& rule) noexcept {
-    return rule.socket && !rule.uid && !rule.gid && !rule.group_id && !rule.unit && !rule.slice &&
-           !rule.container_id && !rule.pod_uid && !rule.selinux && !rule.apparmor &&
-           !rule.needs_inspection();
-}
-
 const Workload* workload_called(const Config& config, const std::string& id) {
     const auto it = std::find_if(config.workloads.begin(), config.workloads.end(),
                                  [&](const Workload& w) { return w.id == id; });
@@ -90,15 +84,20 @@ const Workload* other_with_uid(const Config& config, const Workload& self, uid_t
 }
 
 bool is_open_to_others(const Config& config, const std::string& listener) {
-    return std::any_of(config.listeners.begin(), config.listeners.end(),
-                       [&](const ListenerConfig& l) {
-                           return l.name == listener && (l.mode & kOthersMayConnect) != 0;
-                       });
+    return std::any_of(
+        config.listeners.begin(), config.listeners.end(), [&](const ListenerConfig& l) {
+            return l.name == listener && (l.loopback_tcp || (l.mode & kOthersMayConnect) != 0);
+        });
 }
 
 void lint_listeners(const Config& config, Findings& out) {
     for (const ListenerConfig& listener : config.listeners) {
         const std::string where = "listeners." + listener.name;
+        if (listener.loopback_tcp) {
+            out.push_back({"listener.tcp", where,
+                           "every process that reaches the port is whatever workload has a rule "
+                           "for this socket; a Unix socket tells callers apart"});
+        }
         const bool others = (listener.mode & kOthersMayConnect) != 0;
         if (listener.kind == ListenerKind::workloads && others) {
             out.push_back(
@@ -137,7 +136,7 @@ void lint_rule(const Config& config, const Workload& workload, std::size_t i, Fi
                              *rule.uid, other->id)});
         }
     }
-    if (is_socket_only(rule) && is_open_to_others(config, *rule.socket)) {
+    if (rule.is_socket_alone() && is_open_to_others(config, *rule.socket)) {
         out.push_back({"workload.anyone", where,
                        fmt::format("everybody may connect to \"{}\": any process is this workload",
                                    *rule.socket)});
@@ -159,7 +158,13 @@ void lint_workloads(const Config& config, Findings& out) {
             out.push_back({"workload.root", where,
                            "\"allow_root\": whoever is root on this machine can be this workload"});
         }
+        if (workload.export_key) {
+            out.push_back({"workload.export-key", where,
+                           "\"export_key\": whoever is this workload can be this machine to the "
+                           "key broker, from anywhere, until its token ends"});
+        }
         const bool is_used =
+            !workload.tokens.empty() ||
             std::any_of(config.secrets.begin(), config.secrets.end(),
                         [&](const auto& entry) { return has_id(entry.second.allow, workload.id); });
         if (!is_used) {

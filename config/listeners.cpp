@@ -78,12 +78,39 @@ Result<void> load_credentials(JsonObject& in, ListenerConfig& out) {
     return {};
 }
 
-Result<void> load_coco(JsonObject& in, ListenerConfig& out) {
-    const auto strict = in.optional("coco_strict_status");
-    if (!strict) return {};
-    if (out.kind != ListenerKind::coco)
-        return strict->fail_here(Errc::bad_config, "is for listeners of kind \"coco\"");
-    ATTESTD_TRY(out.coco_strict_status, strict->boolean());
+// What listeners of kind "coco" alone have.
+Result<void> load_coco(JsonObject& in, const Config& config, ListenerConfig& out) {
+    for (const std::string_view key : {"coco_strict_status", "coco_token_source", "loopback_tcp"}) {
+        const auto value = in.optional(key);
+        if (!value || out.kind == ListenerKind::coco) continue;
+        return value->fail_here(Errc::bad_config, "is for listeners of kind \"coco\"");
+    }
+    ATTESTD_TRY(out.coco_strict_status, bool_or(in, "coco_strict_status", false));
+    ATTESTD_TRY(out.loopback_tcp, bool_or(in, "loopback_tcp", false));
+    const auto broker = in.optional("coco_token_source");
+    if (!broker) return {};
+    ATTESTD_TRY(out.coco_token_source, broker->text());
+    if (config.brokers.contains(out.coco_token_source)) return {};
+    return broker->fail_here(
+        Errc::bad_reference,
+        fmt::format("no source of type \"kbs\" is called \"{}\"", out.coco_token_source));
+}
+
+// A socket of systemd's has no file of ours.
+Result<void> load_path(JsonObject& in, ListenerConfig& out) {
+    if (!out.loopback_tcp) {
+        ATTESTD_TRY(const JsonValue path, in.required("path"));
+        ATTESTD_TRY(out.path, path_of(path));
+        if (out.path.native().size() <= kMaxSocketPathLen) return {};
+        return path.fail_here(Errc::bad_value, "a socket's path has at most 107 bytes");
+    }
+    for (const std::string_view key : {"path", "group", "mode", "world_accessible"}) {
+        const auto value = in.optional(key);
+        if (!value) continue;
+        return value->fail_here(Errc::bad_config,
+                                "has no meaning with \"loopback_tcp\": systemd hands the socket "
+                                "over, and every process that reaches the port may connect");
+    }
     return {};
 }
 
@@ -95,19 +122,7 @@ Result<void> check_world_access(const JsonValue& mode_value, mode_t mode, bool g
                                 "\"world_accessible\": true");
 }
 
-Result<ListenerConfig> load_listener(const JsonValue& value, LoadContext& context) {
-    ListenerConfig out;
-    ATTESTD_TRY(JsonObject in, value.object());
-    ATTESTD_TRY(const JsonValue name, in.required("name"));
-    ATTESTD_TRY(out.name, parse_text(name, parse_id));
-    ATTESTD_TRY(const JsonValue path, in.required("path"));
-    ATTESTD_TRY(out.path, path_of(path));
-    if (out.path.native().size() > kMaxSocketPathLen) {
-        return path.fail_here(Errc::bad_value, "a socket's path has at most 107 bytes");
-    }
-    if (const auto kind = in.optional("kind")) {
-        ATTESTD_TRY(out.kind, parse_text(*kind, parse_kind));
-    }
+Result<void> load_mode(JsonObject& in, LoadContext& context, ListenerConfig& out) {
     if (const auto group = in.optional("group")) {
         const auto resolve = [&](const std::string& name_of) {
             return context.accounts().group(name_of);
@@ -126,8 +141,22 @@ Result<ListenerConfig> load_listener(const JsonValue& value, LoadContext& contex
         }
         ATTESTD_CHECK(check_world_access(*mode, out.mode, world_accessible));
     }
+    return {};
+}
+
+Result<ListenerConfig> load_listener(const JsonValue& value, LoadContext& context,
+                                     const Config& config) {
+    ListenerConfig out;
+    ATTESTD_TRY(JsonObject in, value.object());
+    ATTESTD_TRY(const JsonValue name, in.required("name"));
+    ATTESTD_TRY(out.name, parse_text(name, parse_id));
+    if (const auto kind = in.optional("kind")) {
+        ATTESTD_TRY(out.kind, parse_text(*kind, parse_kind));
+    }
+    ATTESTD_CHECK(load_coco(in, config, out));
+    ATTESTD_CHECK(load_path(in, out));
+    ATTESTD_CHECK(load_mode(in, context, out));
     ATTESTD_CHECK(load_credentials(in, out));
-    ATTESTD_CHECK(load_coco(in, out));
     ATTESTD_CHECK(in.finish());
     return out;
 }
@@ -135,7 +164,7 @@ Result<ListenerConfig> load_listener(const JsonValue& value, LoadContext& contex
 Result<void> check_distinct(const std::vector<ListenerConfig>& listeners, const JsonValue& value) {
     for (auto it = listeners.begin(); it != listeners.end(); ++it) {
         const auto same = [&](const ListenerConfig& l) {
-            return l.name == it->name || l.path == it->path;
+            return l.name == it->name || (!l.path.empty() && l.path == it->path);
         };
         if (std::any_of(listeners.begin(), it, same)) {
             return value.fail_here(Errc::bad_config,
@@ -165,7 +194,7 @@ Result<void> load_listeners(const MaybeValue& value, LoadContext& context, Confi
                                 "out for the default ones");
     }
     for (const JsonValue& element : elements) {
-        ATTESTD_TRY(listeners.emplace_back(), load_listener(element, context));
+        ATTESTD_TRY(listeners.emplace_back(), load_listener(element, context, config));
     }
     const auto is_admin = [](const ListenerConfig& l) { return l.kind == ListenerKind::admin; };
     if (std::none_of(listeners.begin(), listeners.end(), is_admin))

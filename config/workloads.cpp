@@ -196,6 +196,18 @@ Result<void> load_numbers(JsonObject& in, LoadContext& context, MatchItem& out) 
     return {};
 }
 
+// Over TCP the kernel says nothing about who calls: a rule that asks for more never matches there.
+Result<void> check_nameless(const JsonValue& value, const Config& config, const MatchItem& item) {
+    const bool is_tcp = std::any_of(
+        config.listeners.begin(), config.listeners.end(),
+        [&](const ListenerConfig& l) { return l.loopback_tcp && l.name == item.socket; });
+    if (!is_tcp || item.is_socket_alone()) return {};
+    return value.fail_here(Errc::bad_config,
+                           fmt::format("listener \"{}\" is TCP, where the kernel names no "
+                                       "caller: a rule for it has \"socket\" and nothing else",
+                                       *item.socket));
+}
+
 Result<MatchItem> load_item(const JsonValue& value, LoadContext& context, const Config& config) {
     MatchItem out;
     ATTESTD_TRY(JsonObject in, value.object());
@@ -214,12 +226,15 @@ Result<MatchItem> load_item(const JsonValue& value, LoadContext& context, const 
             if (std::any_of(config.listeners.begin(), config.listeners.end(), named)) return name;
             return fail(
                 Errc::bad_reference,
-                fmt::format("no listener of kind \"workloads\" or \"credentials\" is called \"{}\"",
-                            name));
+                fmt::format(
+                    "no listener of kind \"workloads\", \"coco\" or \"credentials\" is called "
+                    "\"{}\"",
+                    name));
         }));
     ATTESTD_CHECK(load_inspected(in, config, out));
     ATTESTD_CHECK(refuse_unsupported(in));
     ATTESTD_CHECK(in.finish());
+    ATTESTD_CHECK(check_nameless(value, config, out));
     if (!identifies(out)) {
         return value.fail_here(Errc::bad_config,
                                out.needs_inspection()
@@ -247,6 +262,7 @@ Result<Workload> load_workload(const std::string& id, const JsonValue& value, Lo
     ATTESTD_TRY(out.raw_evidence, bool_or(in, "raw_evidence", false));
     ATTESTD_TRY(const bool full, bool_or(in, "raw_is_full_identity", false));
     ATTESTD_TRY(out.events, bool_or(in, "events", false));
+    ATTESTD_CHECK(load_tokens(in, config, out));
     ATTESTD_CHECK(in.finish());
     if (out.raw_evidence && !full) {
         return value.fail_here(Errc::bad_config,

@@ -270,7 +270,7 @@ Task<Response> Routes::handle_slots(Connection& connection, const Request& reque
         }
         note_admin(connection, "POST /v1/admin/store/slots", *source,
                    added ? nullptr : &added.error());
-        if (!added) co_return problem(added.error());
+        if (!added) co_return problem_behind(added.error().code, added.error().detail);
         co_return json_response(fmt::format(R"({{"number":{}}})", *added));
     }
     const auto number = slot_number(number_text);

@@ -4,7 +4,6 @@
 // Same paths, parameters and answers as there. Where it answers 500 to whatever fails, this says
 // what failed, unless the listener's "coco_strict_status" asks for the same again.
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "agent/api/routes.h"
@@ -19,10 +18,6 @@ namespace {
 constexpr std::string_view kResources = "/cdh/resource/";
 constexpr std::string_view kCocoBytes = "application/octet-stream";
 constexpr std::size_t kMaxReportDataLen = sizeof(ReportData);
-// Of errors of what stands behind a source.
-constexpr std::array<std::string_view, 8> kSourcesErrors{
-    "kbs.", "vault.", "identity.", "credential.", "fetch.", "token.", "jose.", "sealed."};
-
 Response coco_text(unsigned status, std::string text) {
     Response out;
     out.status = status;
@@ -32,38 +27,6 @@ Response coco_text(unsigned status, std::string text) {
 }
 
 Response url_not_found() { return coco_text(404, "URL NOT FOUND"); }
-
-// What the paths of this server mean by a failure, more finely than the original's 500: what is not
-// granted and what is not there are one answer.
-unsigned coco_status_of(Errc code) noexcept {
-    const std::string_view name = errc_name(code);
-    switch (code) {
-        case Errc::kbs_denied:
-        case Errc::vault_denied:
-            return 403;
-        case Errc::kbs_missing:
-        case Errc::vault_missing:
-        case Errc::vault_deleted:
-        case Errc::credential_missing:
-            return 404;
-        case Errc::too_large:
-        case Errc::secret_too_large:
-            return 413;
-        case Errc::rate_limited:
-            return 429;
-        case Errc::timed_out:
-        case Errc::fetch_timed_out:
-            return 504;
-        default:
-            break;
-    }
-    const bool is_of_source =
-        std::any_of(kSourcesErrors.begin(), kSourcesErrors.end(),
-                    [&](std::string_view group) { return name.starts_with(group); });
-    if (is_of_source) return 502;
-    const unsigned status = status_of(code);
-    return status == 403 ? 404 : status;
-}
 
 // Policy's name of the secret that is called `resource` at its source: of several, the one that the
 // caller may have. Where there is none, the answer is no secret's name, so that it is refused,
@@ -116,13 +79,22 @@ Result<Bytes> report_data_asked(std::string_view query) {
 
 }  // namespace
 
-Response Routes::coco_failure(const Connection& connection, Errc code) const {
-    const std::string_view text = errc_meaning(code);
-    if (connection.listener().coco_strict_status) return coco_text(500, std::string(text));
-    Response out = problem(code, text);
-    out.status = coco_status_of(code);
-    if (out.status == 429 || out.status == 503) out.retry_after = 1;
+Response Routes::coco_failure(const Connection& connection, Errc code) {
+    if (connection.listener().coco_strict_status)
+        return coco_text(500, std::string(errc_meaning(code)));
+    const unsigned status = coco_status_behind(code);
+    // What is not granted and what is not there are one answer, to the last byte.
+    if (status == 404) code = Errc::secret_unavailable;
+    Response out = problem_behind(code, errc_meaning(code));
+    out.status = status;
+    if (status == 429 || status == 503) out.retry_after = 1;
     return out;
+}
+
+Response Routes::coco_refusal(const Connection& connection, Errc code) {
+    if (connection.listener().coco_strict_status)
+        return coco_text(500, std::string(errc_meaning(code)));
+    return problem(code, errc_meaning(code));
 }
 
 Task<Response> Routes::handle_coco(Connection& connection, const Request& request) {
@@ -144,7 +116,7 @@ Task<Response> Routes::handle_coco(Connection& connection, const Request& reques
         none.content_type = kCocoBytes;
         co_return none;
     }
-    if (request.path == "/aa/token") co_return get_coco_token(connection, request);
+    if (request.path == "/aa/token") co_return co_await get_coco_token(connection, request);
     co_return url_not_found();
 }
 
@@ -165,7 +137,7 @@ Task<Response> Routes::get_coco_resource(Connection& connection, const Request& 
 Task<Response> Routes::get_coco_evidence(Connection& connection, const Request& request) {
     auto asked = report_data_asked(request.query);
     if (!asked && asked.error().code == Errc::too_large)
-        co_return coco_failure(connection, asked.error().code);
+        co_return coco_refusal(connection, asked.error().code);
     if (!asked) co_return coco_text(400, "BAD REQUEST");
     const Bytes data = *asked;
     EvidenceRequest wanted{*std::move(asked), /*raw=*/true};
@@ -181,7 +153,7 @@ Task<Response> Routes::get_coco_evidence(Connection& connection, const Request& 
 
 Task<Response> Routes::post_coco_event(Connection& connection, const Request& request) {
     auto asked = parse_aael(request.body);
-    if (!asked) co_return coco_failure(connection, asked.error().code);
+    if (!asked) co_return coco_refusal(connection, asked.error().code);
     auto [operation, content] = *std::move(asked);
     const auto measured = co_await measure_event(connection, "POST /aa/aael", std::move(operation),
                                                  std::move(content));
@@ -191,16 +163,6 @@ Task<Response> Routes::post_coco_event(Connection& connection, const Request& re
             R"({"success":"false","message": "The platform does not support runtime measurement"})");
     }
     co_return coco_failure(connection, measured.error().code);
-}
-
-// A token comes with the private key that it is about, and whoever holds both speaks for this
-// machine: neither leaves.
-Response Routes::get_coco_token(Connection& connection, const Request& request) {
-    const std::string_view type = query_value(request.query, "token_type");
-    if (type != "kbs" && type != "coco_as") return coco_text(400, "BAD REQUEST");
-    const Error kept{Errc::not_allowed, "tokens and their keys stay in attestd"};
-    deny(agent_, connection.asker(), "GET /aa/token", type, kept);
-    return coco_failure(connection, kept.code);
 }
 
 Response Routes::coco_info() const {

@@ -173,12 +173,13 @@ void Connection::read() {
     if (!*received) return;
     const auto& [len, writer] = **received;
     if (len == 0) return close();
-    if (!writer) {
+    if (!writer && !peer_.is_nameless()) {
         const Error unsaid{Errc::writer_mismatch, "the kernel did not say who wrote"};
         return refuse(unsaid);
     }
-    if (const auto good = peer_.check_writer(*writer, agent_.policy->identity); !good)
-        return refuse(good.error());
+    const auto good =
+        writer ? peer_.check_writer(*writer, agent_.policy->identity) : Result<void>();
+    if (!good) return refuse(good.error());
     if (body_rest_.empty()) {
         buffered_ += len;
     } else {

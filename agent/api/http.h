@@ -53,8 +53,19 @@ struct Response {
     return problem(error.code, error.detail);
 }
 
-/// The HTTP status that goes with a code.
+/// The same of what failed behind a request that was understood.
+[[nodiscard]] Response problem_behind(Errc code, std::string_view detail);
+
+/// The HTTP status that goes with a code (status_code.cpp), when it is about the request itself.
 [[nodiscard]] unsigned status_of(Errc code) noexcept;
+/// The same when it is about what attestd asked others for in the caller's name: what they got
+/// wrong is never the caller's fault.
+[[nodiscard]] unsigned status_behind(Errc code) noexcept;
+/// The same on listeners of kind `coco` (`spec/kbs.md` section 7): 403 is the broker's alone, 404
+/// whatever is denied here or is not there, 502 whatever fails upstream.
+[[nodiscard]] unsigned coco_status_behind(Errc code) noexcept;
+/// Whether the table of statuses has the code.
+[[nodiscard]] bool has_status(Errc code) noexcept;
 [[nodiscard]] std::string_view reason_phrase(unsigned status) noexcept;
 
 /// A JSON answer.

@@ -27,7 +27,7 @@ std::optional<T> number(std::string_view text) noexcept {
 
 // Callers learn the code and its fixed meaning; the detail is for the audit log.
 Response refusal(Errc code) {
-    Response out = problem(code, errc_meaning(code));
+    Response out = problem_behind(code, errc_meaning(code));
     if (out.status == 429 || out.status == 503) out.retry_after = kRetrySoon;
     return out;
 }
@@ -110,7 +110,8 @@ Result<void> Routes::within_limits(Connection& connection, const Request& reques
     // Who guessed names too often still learns whether attestd is well.
     const bool is_by_policy = connection.listener().kind == ListenerKind::coco ||
                               request.path.starts_with(kSecrets) ||
-                              request.path == "/v1/evidence" || request.path == "/v1/events";
+                              request.path == "/v1/evidence" || request.path == "/v1/events" ||
+                              request.path == "/v1/token";
     return is_by_policy ? agent_.limiter.check_lock(caller, now) : Result<void>();
 }
 
@@ -180,8 +181,10 @@ Task<Response> Routes::handle(Connection& connection, Request& request) {
         if (method == Method::get) co_return co_await get_events(connection);
         co_return method_not_allowed();
     }
-    if (request.path == "/v1/token")
-        co_return method == Method::post ? post_token() : method_not_allowed();
+    if (request.path == "/v1/token") {
+        if (method != Method::post) co_return method_not_allowed();
+        co_return co_await post_token(connection, request);
+    }
     if (request.path == "/v1/status")
         co_return method == Method::get ? get_status(connection) : method_not_allowed();
     if (request.path == "/v1/health")
@@ -281,10 +284,6 @@ Task<Response> Routes::post_evidence(Connection& connection, const Request& requ
     const auto given = co_await give_evidence(connection, "POST /v1/evidence", *std::move(wanted));
     if (!given) co_return refusal(given.error().code);
     co_return json_response(to_json(*given));
-}
-
-Response Routes::post_token() const {
-    return problem(Errc::platform_unsupported, "no token source is configured");
 }
 
 Response Routes::get_status(Connection& connection) const {

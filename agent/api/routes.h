@@ -27,7 +27,9 @@ class Routes final : public Handler {
     [[nodiscard]] Task<Response> post_evidence(Connection& connection, const Request& request);
     [[nodiscard]] Task<Response> post_event(Connection& connection, const Request& request);
     [[nodiscard]] Task<Response> get_events(Connection& connection);
-    [[nodiscard]] Response post_token() const;
+    // Tokens, by either kind of listener (token_routes.cpp).
+    [[nodiscard]] Task<Response> post_token(Connection& connection, const Request& request);
+    [[nodiscard]] Task<Response> get_coco_token(Connection& connection, const Request& request);
     [[nodiscard]] Response get_status(Connection& connection) const;
     [[nodiscard]] Response get_health() const;
     /// Evidence for the first workload that the caller is, recorded as `method`.
@@ -44,9 +46,11 @@ class Routes final : public Handler {
     [[nodiscard]] Task<Response> get_coco_resource(Connection& connection, const Request& request);
     [[nodiscard]] Task<Response> get_coco_evidence(Connection& connection, const Request& request);
     [[nodiscard]] Task<Response> post_coco_event(Connection& connection, const Request& request);
-    [[nodiscard]] Response get_coco_token(Connection& connection, const Request& request);
     [[nodiscard]] Response coco_info() const;
-    [[nodiscard]] Response coco_failure(const Connection& connection, Errc code) const;
+    /// For what failed behind a request that was understood.
+    [[nodiscard]] static Response coco_failure(const Connection& connection, Errc code);
+    /// For the request itself.
+    [[nodiscard]] static Response coco_refusal(const Connection& connection, Errc code);
     // For administrators (admin_routes.cpp).
     [[nodiscard]] Task<Response> handle_admin(Connection& connection, Request& request);
     [[nodiscard]] Task<Response> put_secret(Connection& connection, Request& request,

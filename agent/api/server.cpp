@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/caller/loopback.h"
 #include "agent/log.h"
 #include "quote/base/unix_address.h"
 
@@ -62,7 +63,8 @@ Result<Fd> bind_listener(const ListenerConfig& listener) {
     return fd;
 }
 
-Result<void> check_inherited(const Fd& fd, std::string_view name) {
+Result<void> check_inherited(const Fd& fd, const ListenerConfig& listener) {
+    if (listener.loopback_tcp) return check_loopback_listener(fd.get(), listener.name);
     const auto option = [&](int which) {
         int value = -1;
         socklen_t len = sizeof value;
@@ -73,8 +75,11 @@ Result<void> check_inherited(const Fd& fd, std::string_view name) {
         return {};
     return fail(Errc::wrong_type,
                 fmt::format("the descriptor \"{}\" that systemd passed is no listening "
-                            "Unix stream socket",
-                            name));
+                            "Unix stream socket{}",
+                            listener.name,
+                            listener.kind == ListenerKind::coco
+                                ? "; a TCP socket on a loopback address takes \"loopback_tcp\""
+                                : ""));
 }
 
 Server::Server(Io& io, Agent& agent, Handler& handler, const Kernel& kernel)
@@ -89,7 +94,8 @@ Server::Server(Io& io, Agent& agent, Handler& handler, const Kernel& kernel)
 Result<void> Server::add(const ListenerConfig& listener, Fd socket) {
     // On the listening socket, so that not even the first message of a connection is missed.
     const int on = 1;
-    if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
+    if (!listener.loopback_tcp &&
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
         return fail_errno(errno, "SO_PASSCRED");
     }
     const auto backlog = static_cast<int>(agent_.policy->limits.backlog);
@@ -212,10 +218,15 @@ Result<Peer> Server::identify(const ListenerConfig& listener, int socket) {
     const Limits& limits = agent_.policy->limits;
     if (connections_.size() >= limits.connections)
         return fail(Errc::too_busy, "too many connections");
+    // Over TCP all are nobody, and share what one user has.
     ATTESTD_TRY(const PeerCredentials peer, kernel_.peer_credentials(socket));
     const auto same_uid = per_uid_.find(peer.uid);
     if (same_uid != per_uid_.end() && same_uid->second >= limits.connections_per_uid) {
         return fail(Errc::too_busy, "too many connections of this uid");
+    }
+    if (listener.loopback_tcp) {
+        ATTESTD_TRY(std::string address, loopback_peer(socket));
+        return Peer::nameless(kernel_, listener.name, std::move(address));
     }
     return Peer::identify(kernel_, socket, listener.name, agent_.policy->identity);
 }

@@ -14,8 +14,9 @@ namespace attestd {
 /// is left from an earlier run is replaced; one on which somebody listens is Errc::too_busy.
 [[nodiscard]] Result<Fd> bind_listener(const ListenerConfig& listener);
 
-/// Checks that an inherited descriptor is a listening Unix stream socket. Errc::wrong_type.
-[[nodiscard]] Result<void> check_inherited(const Fd& fd, std::string_view name);
+/// Checks that an inherited descriptor is a listening Unix stream socket: Errc::wrong_type; for a
+/// listener that says `loopback_tcp`, what check_loopback_listener() says.
+[[nodiscard]] Result<void> check_inherited(const Fd& fd, const ListenerConfig& listener);
 
 class Server final : private ConnectionHost {
  public:

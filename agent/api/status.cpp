@@ -201,6 +201,8 @@ std::string metrics_text(const Agent& agent, const Server& server) {
     put("requests_total", "counter", "Requests answered.", m.requests);
     put("releases_total", "counter", "Secrets released.", m.releases);
     put("evidence_total", "counter", "Evidence given to workloads.", m.evidence);
+    put("tokens_total", "counter", "Tokens given to workloads, with their key or without.",
+        m.tokens);
     put("connections_total", "counter", "Connections accepted.", m.connections);
     put("connections_refused_total", "counter", "Connections refused.", m.connections_refused);
     put("connections", "gauge", "Connections open now.", server.num_connections());

@@ -164,6 +164,11 @@ void end_line(fmt::memory_buffer& out, ChainState& chain, std::size_t begin,
 
 std::string caller_members(const Caller& caller) {
     fmt::memory_buffer out;
+    if (!caller.tcp_address.empty()) {
+        put_member(out, "tcp_address", caller.tcp_address);
+        put_member(out, "socket", caller.socket);
+        return fmt::to_string(out);
+    }
     put_member(out, "identity_level", identity_level_name(caller.level));
     if (caller.weak_pid) put(out, ",\"weak_pid\":true");
     put_number(out, "pid", static_cast<std::uint64_t>(caller.peer.pid));

@@ -55,6 +55,16 @@ Result<Peer> Peer::identify(const Kernel& kernel, int socket, std::string listen
     return peer;
 }
 
+Peer Peer::nameless(const Kernel& kernel, std::string listener, std::string address) {
+    constexpr auto kNobody = static_cast<uid_t>(-1);  // what SO_PEERCRED says of such a socket
+    Peer peer(kernel);
+    peer.caller_.peer = {0, kNobody, kNobody};
+    peer.caller_.level = kernel.level();
+    peer.caller_.socket = std::move(listener);
+    peer.caller_.tcp_address = std::move(address);
+    return peer;
+}
+
 Result<void> Peer::open_process(int socket, const IdentityConfig& rules) {
     auto pidfd = kernel_->peer_pidfd(socket);
     if (!pidfd && pidfd.error().code == Errc::platform_unsupported) {
@@ -146,6 +156,7 @@ Result<PidfdInfo> Peer::ask_kernel(TurnLook& look) const {
 }
 
 Result<void> Peer::recheck(const IdentityConfig& rules) const {
+    if (is_nameless()) return {};
     ATTESTD_CHECK(check_alive());
     TurnLook fresh;
     ATTESTD_CHECK(recheck_facts(rules, BootClock::now(), fresh));
@@ -178,7 +189,7 @@ Result<void> Peer::recheck_facts(const IdentityConfig& rules, BootTime now, Turn
 }
 
 Result<void> Peer::check_writer(const PeerCredentials& writer, const IdentityConfig& rules) const {
-    if (rules.allow_inherited_connection) return {};
+    if (rules.allow_inherited_connection || is_nameless()) return {};
     if (writer.pid == caller_.peer.pid && writer.uid == caller_.peer.uid) return {};
     return fail(Errc::writer_mismatch,
                 fmt::format("pid {} (uid {}) connected, pid {} (uid {}) wrote", caller_.peer.pid,

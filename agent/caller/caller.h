@@ -42,6 +42,9 @@ struct Caller {
     /// It is systemd, asking for the unit in whose cgroup it is: what else is known of the process
     /// (uid, groups, label, executable) is not the workload's, and matches nobody.
     bool for_unit = false;
+    /// It calls over TCP, from here: the kernel names nobody, and only its listener is known.
+    /// Nothing else of this is a fact then, and it never matches. Empty on Unix sockets.
+    std::string tcp_address{};
 };
 
 /// What the kernel said within one turn of the event loop, so that a process with many connections
@@ -64,6 +67,11 @@ class Peer final {
     /// Errc::peer_changed, Errc::peer_traced, the cgroup errors, Errc::platform_unsupported.
     [[nodiscard]] static Result<Peer> identify(const Kernel& kernel, int socket,
                                                std::string listener, const IdentityConfig& rules);
+
+    /// Whoever calls over TCP, from `address`: nobody.
+    [[nodiscard]] static Peer nameless(const Kernel& kernel, std::string listener,
+                                       std::string address);
+    [[nodiscard]] bool is_nameless() const noexcept { return !caller_.tcp_address.empty(); }
 
     /// Steps 4 to 7 again, before each release. What stands in /proc alone is not looked at when
     /// the last look is younger than `rules.trace_recheck`.

@@ -30,6 +30,7 @@ bool matches_plainly(const MatchItem& item, const Caller& caller) {
     const bool is_of_process = item.uid || item.gid || item.group_id || item.selinux ||
                                item.apparmor || item.needs_inspection();
     if (caller.for_unit && is_of_process) return false;
+    if (!caller.tcp_address.empty() && !item.is_socket_alone()) return false;
     return holds(item.uid, caller.peer.uid) && holds(item.gid, caller.peer.gid) &&
            (!item.group_id || has_group(*item.group_id)) &&
            (!item.unit || item.unit->matches(cgroup.unit)) &&

@@ -123,8 +123,9 @@ std::vector<Place> places_of(const fs::path& config_file, const Config& config) 
     add_folder_of(out, fs::absolute(config_file));
     out.push_back({config.state_dir, Access::write});
     out.push_back({config.audit.path.parent_path(), Access::write});
-    for (const ListenerConfig& listener : config.listeners)
-        out.push_back({listener.path.parent_path(), Access::write});
+    for (const ListenerConfig& listener : config.listeners) {
+        if (!listener.loopback_tcp) out.push_back({listener.path.parent_path(), Access::write});
+    }
     add_verifier(out, config.verifier);
     add_sources(out, config);
     add_loaded(out, config.hand_over_policy);

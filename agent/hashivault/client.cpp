@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/log.h"
+#include "agent/network/wiped_request.h"
 #include "config/secret_name.h"
 
 namespace attestd::hashivault {
@@ -23,15 +24,6 @@ constexpr seconds kRenewalPause{5};       // after a renewal that was not answer
 constexpr seconds kLongestLogin = std::chrono::hours(24);  // also of a token without an end
 // attestd-fetch takes 24 KiB of head; a token to log in with is in a body.
 constexpr std::size_t kMaxJwtLen = 65536;
-
-// A token in a header is wiped when the request is over.
-struct WipedRequest {
-    FetchRequest request;
-    ~WipedRequest() {
-        for (auto& [name, value] : request.headers) wipe_text(value);
-        wipe_bytes(request.body);
-    }
-};
 
 Result<Secret> value_of(const ReadAnswer& answer, const VaultResource& resource) {
     ATTESTD_TRY(Secret out, answer.field(resource.field));
@@ -289,10 +281,8 @@ void Client::forget() noexcept {
     if (has_login()) {
         FetchRequest asked = post("auth/token/revoke-self", "");
         const auto deadline = steady_clock::now() + kRevokePatience;
-        asked.headers.emplace_back("X-Vault-Token", login_->token.expose([](ByteView t) {
-            return std::string(as_text(t));
-        }));
-        const WipedRequest wiped{std::move(asked)};
+        WipedRequest wiped{std::move(asked)};
+        wiped.add_header("X-Vault-Token", "", login_->token);
         const auto answer = fetcher_->fetch_secret(wiped.request, deadline);
         const bool done = answer && (answer->status == 204 || answer->status == 200);
         if (done) ++counters_.num_revoked;
@@ -332,9 +322,7 @@ Result<SecretFetchResponse> Client::send(FetchRequest request, Step step,
     WipedRequest wiped{std::move(request)};
     if (step != Step::login) {
         if (!login_) return fail(Errc::vault_denied, "there is no login");
-        wiped.request.headers.emplace_back("X-Vault-Token", login_->token.expose([](ByteView t) {
-            return std::string(as_text(t));
-        }));
+        wiped.add_header("X-Vault-Token", "", login_->token);
         if (login_->uses_left && *login_->uses_left > 0) --*login_->uses_left;
     }
     ATTESTD_TRY(SecretFetchResponse answer, fetcher_->fetch_secret(wiped.request, deadline));

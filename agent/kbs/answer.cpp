@@ -142,6 +142,13 @@ Result<void> check_answer(const FetchResponse& answer, Step step, KbsProtocol ou
                             step_name(step), escaped(plain, 64)));
 }
 
+Result<void> check_answer(const SecretFetchResponse& answer, Step step, KbsProtocol ours) {
+    FetchResponse head{answer.status, answer.headers, {}};
+    if (answer.status != 200)
+        head.body = answer.body.expose([](ByteView bytes) { return to_bytes(bytes); });
+    return check_answer(head, step, ours);
+}
+
 Result<std::string> session_cookie_of(const FetchResponse& answer) {
     std::string found;
     for (const auto& [name, value] : answer.headers) {

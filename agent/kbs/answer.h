@@ -34,6 +34,10 @@ enum class Remedy : std::uint8_t {
 /// error that it is otherwise.
 [[nodiscard]] Result<void> check_answer(const FetchResponse& answer, Step step, KbsProtocol ours);
 
+/// The same of an answer that holds a token. What is no success holds none.
+[[nodiscard]] Result<void> check_answer(const SecretFetchResponse& answer, Step step,
+                                        KbsProtocol ours);
+
 /// The value of the cookie "kbs-session-id", which alone is looked at. Errc::kbs_protocol when
 /// there is none, two that differ, or one that cannot stand in a header.
 [[nodiscard]] Result<std::string> session_cookie_of(const FetchResponse& answer);

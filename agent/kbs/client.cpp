@@ -7,6 +7,7 @@
 #include "agent/kbs/handshake.h"
 #include "agent/kbs/runtime_data.h"
 #include "agent/log.h"
+#include "agent/network/wiped_request.h"
 #include "config/secret_name.h"
 
 namespace attestd::kbs {
@@ -22,6 +23,7 @@ constexpr std::size_t kMaxShownCookie = 8;   // enough to find it in the broker'
 constexpr std::chrono::hours kLongestSession{24};
 // attestd-fetch takes 24 KiB of head, and the address is in it too.
 constexpr std::size_t kMaxBearerLen = 16384;
+constexpr std::chrono::minutes kShortestGiven{1};  // what is left of a token that is given away
 
 Result<Secret> decrypted(ByteView body, const JosePrivateKey& key) {
     ATTESTD_TRY(const Jwe message, Jwe::parse(as_text(body), "the broker's answer"));
@@ -97,8 +99,20 @@ Result<IdentityToken> KbsClient::token(TokenAge age, Fetcher::Deadline deadline)
             return tl::make_unexpected(std::move(begun).error());
         }
     }
-    ATTESTD_TRY(Secret text, Secret::copy_of(as_bytes(session_->token.text())));
+    ATTESTD_TRY(Secret text, session_->token.text().clone());
     return IdentityToken{std::move(text), session_->expires};
+}
+
+Result<GivenToken> KbsClient::give_token(KeyExport key, Fetcher::Deadline deadline) {
+    // Each key that leaves is of a session of its own: no two workloads have the same.
+    const bool is_ending = session_ && session_->expires - clocks_.boot() < kShortestGiven;
+    const bool is_fresh = key == KeyExport::yes || is_ending;
+    ATTESTD_TRY(IdentityToken made, token(is_fresh ? TokenAge::fresh : TokenAge::any, deadline));
+    GivenToken out{std::move(made.text), std::nullopt, session_->expires};
+    if (key == KeyExport::no) return out;
+    ATTESTD_TRY(out.key_pem, session_->key.pem());
+    session_.reset();
+    return out;
 }
 
 Result<Secret> KbsClient::read(const std::string& path) {
@@ -181,14 +195,19 @@ Result<Secret> KbsClient::read_by(const std::string& path, Authorization by,
     FetchRequest request;
     request.url = fmt::format("{}/kbs/v0/{}", config_.url, path);
     request.headers.emplace_back("Content-Type", "application/json");
-    if (by == Authorization::cookie) {
-        request.headers.emplace_back("Cookie", "kbs-session-id=" + session_->cookie);
-    } else {
-        request.headers.emplace_back("Authorization", "Bearer " + session_->token.text());
-    }
+    if (by == Authorization::bearer) return read_as_bearer(std::move(request), deadline);
+    request.headers.emplace_back("Cookie", "kbs-session-id=" + session_->cookie);
     ATTESTD_TRY(const FetchResponse answer, send(std::move(request), Step::read, deadline));
     session_->by = by;
     return decrypted(answer.body, session_->key);
+}
+
+Result<Secret> KbsClient::read_as_bearer(FetchRequest request, Fetcher::Deadline deadline) {
+    WipedRequest wiped{std::move(request)};
+    wiped.add_header("Authorization", "Bearer ", session_->token.text());
+    ATTESTD_TRY(const SecretFetchResponse answer, send_secret(wiped.request, Step::read, deadline));
+    session_->by = Authorization::bearer;
+    return answer.body.expose([&](ByteView body) { return decrypted(body, session_->key); });
 }
 
 // One new handshake may follow one whose session the broker lost in between.
@@ -221,11 +240,16 @@ Result<KbsClient::Session> KbsClient::handshake(Fetcher::Deadline deadline) {
     };
     ATTESTD_TRY(OpenHandshake open, open_handshake(config_, kind, by_us, deadline));
     ATTESTD_TRY(const Evidence evidence, attester_->collect(report_data_of(open.digest), deadline));
-    ATTESTD_TRY(const std::string text, attest_handshake(config_, open, evidence, by_us, deadline));
+    const SendForToken for_token = [this](const FetchRequest& request, Fetcher::Deadline until) {
+        return send_secret(request, Step::attest, until);
+    };
+    ATTESTD_TRY(const Secret text, attest_handshake(config_, open, evidence, for_token, deadline));
     const TokenExpectations expected{signers_ ? &*signers_ : nullptr, open.nonce, open.public_jwk,
                                      config_.accept_warning};
     const Time now = clocks_.wall();
-    ATTESTD_TRY(JudgedToken token, judge_token(text, expected, now));
+    ATTESTD_TRY(JudgedToken token, text.expose([&](ByteView bytes) {
+        return judge_token(as_text(bytes), expected, now);
+    }));
     const BootTime expires =
         clocks_.boot() + std::min<std::chrono::seconds>(token.expires() - now, kLongestSession);
     return Session{std::move(open.key), std::move(open.cookie), std::move(token), expires};
@@ -233,6 +257,16 @@ Result<KbsClient::Session> KbsClient::handshake(Fetcher::Deadline deadline) {
 
 Result<FetchResponse> KbsClient::send(FetchRequest request, Step step, Fetcher::Deadline deadline) {
     ATTESTD_TRY(FetchResponse answer, fetcher_->fetch(request, deadline));
+    if (auto good = check_answer(answer, step, config_.protocol); !good) {
+        retry_after_ = parse_retry_after(answer.header("retry-after"));
+        return tl::make_unexpected(std::move(good).error());
+    }
+    return answer;
+}
+
+Result<SecretFetchResponse> KbsClient::send_secret(const FetchRequest& request, Step step,
+                                                   Fetcher::Deadline deadline) {
+    ATTESTD_TRY(SecretFetchResponse answer, fetcher_->fetch_secret(request, deadline));
     if (auto good = check_answer(answer, step, config_.protocol); !good) {
         retry_after_ = parse_retry_after(answer.header("retry-after"));
         return tl::make_unexpected(std::move(good).error());

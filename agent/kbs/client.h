@@ -67,6 +67,10 @@ class KbsClient final {
     /// is none. Errors of the handshake.
     [[nodiscard]] Result<IdentityToken> token(TokenAge age, Fetcher::Deadline deadline);
 
+    /// The same with the private key that it is about, as PEM, where `key` says so; of a session
+    /// that has a minute left at least. Errors of the handshake and of JosePrivateKey::pem().
+    [[nodiscard]] Result<GivenToken> give_token(KeyExport key, Fetcher::Deadline deadline);
+
     /// Drops session and key.
     void forget() noexcept { session_.reset(); }
 
@@ -101,6 +105,9 @@ class KbsClient final {
     [[nodiscard]] Result<Session> handshake(Fetcher::Deadline deadline);
     [[nodiscard]] Result<FetchResponse> send(FetchRequest request, Step step,
                                              Fetcher::Deadline deadline);
+    [[nodiscard]] Result<SecretFetchResponse> send_secret(const FetchRequest& request, Step step,
+                                                          Fetcher::Deadline deadline);
+    [[nodiscard]] Result<Secret> read_as_bearer(FetchRequest request, Fetcher::Deadline deadline);
     [[nodiscard]] bool has_session() const noexcept;
     [[nodiscard]] static Result<void> check_backoff(const Error* held);
     [[nodiscard]] double jitter();

@@ -53,9 +53,9 @@ Result<OpenHandshake> open_handshake(const KbsSourceConfig& config, TeeKind kind
                          std::move(key), std::move(public_jwk), std::move(digest)};
 }
 
-Result<std::string> attest_handshake(const KbsSourceConfig& config, const OpenHandshake& open,
-                                     const Evidence& evidence, const SendStep& send,
-                                     Fetcher::Deadline deadline) {
+Result<Secret> attest_handshake(const KbsSourceConfig& config, const OpenHandshake& open,
+                                const Evidence& evidence, const SendForToken& send,
+                                Fetcher::Deadline deadline) {
     if (!(kind_of(evidence) == open.kind))
         return fail(Errc::platform_failed, "the evidence is of another TEE than the session's");
     ATTESTD_TRY(const auto primary, primary_evidence(evidence, open.digest));
@@ -64,8 +64,8 @@ Result<std::string> attest_handshake(const KbsSourceConfig& config, const OpenHa
     FetchRequest request =
         step_request(config, "attest", attest_body(config.protocol, attestation));
     request.headers.emplace_back("Cookie", "kbs-session-id=" + open.cookie);
-    const auto answer = send(std::move(request), Step::attest, deadline);
-    if (answer) return parse_token_answer(as_text(answer->body));
+    auto answer = send(std::move(request), deadline);
+    if (answer) return parse_token_answer(std::move(answer->body));
     // The broker says no more to us, and all to its own log: by this the two are matched.
     return fail(answer.error().code, fmt::format("{} (session {})", answer.error().detail,
                                                  open.cookie.substr(0, kMaxShownSession)));

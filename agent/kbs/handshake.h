@@ -28,6 +28,9 @@ struct OpenHandshake {
 using SendStep =
     std::function<Result<FetchResponse>(FetchRequest, Step step, Fetcher::Deadline deadline)>;
 
+/// The same of the step that ends in a token.
+using SendForToken = std::function<Result<SecretFetchResponse>(FetchRequest, Fetcher::Deadline)>;
+
 /// Errors of `send`, Errc::kbs_protocol for a challenge that is none.
 [[nodiscard]] Result<OpenHandshake> open_handshake(const KbsSourceConfig& config, TeeKind kind,
                                                    const SendStep& send,
@@ -35,9 +38,8 @@ using SendStep =
 
 /// The token in answer to `evidence`, not judged yet. Errors of `send` and of primary_evidence(),
 /// Errc::platform_failed for evidence of another kind than the handshake's.
-[[nodiscard]] Result<std::string> attest_handshake(const KbsSourceConfig& config,
-                                                   const OpenHandshake& open,
-                                                   const Evidence& evidence, const SendStep& send,
-                                                   Fetcher::Deadline deadline);
+[[nodiscard]] Result<Secret> attest_handshake(const KbsSourceConfig& config,
+                                              const OpenHandshake& open, const Evidence& evidence,
+                                              const SendForToken& send, Fetcher::Deadline deadline);
 
 }  // namespace attestd::kbs

@@ -1,6 +1,9 @@
 #include "agent/kbs/messages.h"
 
+#include <array>
 #include <nlohmann/json.hpp>
+
+#include "agent/hashivault/secret_json.h"
 
 namespace attestd::kbs {
 namespace {
@@ -8,13 +11,13 @@ namespace {
 using nlohmann::json;
 
 constexpr JsonLimits kChallengeLimits{.max_len = 131072, .max_depth = 16};
-constexpr JsonLimits kTokenLimits{.max_len = std::size_t{1} << 20, .max_depth = 16};
+constexpr std::size_t kMaxTokenAnswer = std::size_t{1} << 20;
 
 // The server's JSON, or a complaint that it is none: one code, whatever is wrong with it.
 template <class T>
 Result<T> of_broker(Result<T> result) {
-    if (!result) return fail(Errc::kbs_protocol, std::move(result.error().detail));
-    return result;
+    if (result || result.error().code == Errc::memory_locked) return result;
+    return fail(Errc::kbs_protocol, std::move(result.error().detail));
 }
 
 Result<std::string> text_member(JsonObject& in, std::string_view key) {
@@ -69,11 +72,14 @@ std::string attest_body(KbsProtocol protocol, const Attestation& attestation) {
     return out.dump();
 }
 
-Result<std::string> parse_token_answer(std::string_view text) {
-    ATTESTD_TRY(const auto document,
-                of_broker(JsonDocument::parse(text, "the broker's answer", kTokenLimits)));
-    ATTESTD_TRY(JsonObject in, of_broker(document.root().object()));
-    return text_member(in, "token");
+Result<Secret> parse_token_answer(Secret answer) {
+    constexpr std::array<std::string_view, 1> kTokenPart{"token"};
+    if (answer.size() > kMaxTokenAnswer) return fail(Errc::kbs_protocol, "attest: over 1 MiB");
+    ATTESTD_TRY(const auto json,
+                of_broker(hashivault::SecretJson::parse(std::move(answer), kTokenPart)));
+    ATTESTD_TRY(JsonObject in, of_broker(json.document().root().object()));
+    ATTESTD_TRY(const JsonValue token, of_broker(in.required("token")));
+    return of_broker(json.text_of(token));
 }
 
 bool is_utf8(std::string_view text) {

@@ -9,6 +9,7 @@
 #include "agent/kbs/runtime_data.h"
 #include "config/config.h"
 #include "quote/base/result.h"
+#include "quote/base/secret.h"
 
 namespace attestd::kbs {
 
@@ -35,8 +36,8 @@ struct Attestation {
 };
 [[nodiscard]] std::string attest_body(KbsProtocol protocol, const Attestation& attestation);
 
-/// The token in the answer to it. Errc::kbs_protocol.
-[[nodiscard]] Result<std::string> parse_token_answer(std::string_view text);
+/// The token in the answer to it. Errc::kbs_protocol, Errc::memory_locked.
+[[nodiscard]] Result<Secret> parse_token_answer(Secret answer);
 
 /// Whether a text can stand in such a body.
 [[nodiscard]] bool is_utf8(std::string_view text);

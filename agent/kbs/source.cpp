@@ -9,11 +9,17 @@ Result<std::shared_ptr<KbsSource>> KbsSource::make(KbsSourceConfig config,
                                                    std::shared_ptr<Fetcher> fetcher,
                                                    std::shared_ptr<Attester> attester,
                                                    Clocks clocks) {
-    ATTESTD_TRY(KbsClient client, KbsClient::make(std::move(config), std::move(fetcher),
-                                                  std::move(attester), clocks));
+    ATTESTD_TRY(KbsClient client, KbsClient::make(config, fetcher, attester, clocks));
+    const Millis timeout = config.timeout;
+    ATTESTD_TRY(KbsClient giver, KbsClient::make(std::move(config), std::move(fetcher),
+                                                 std::move(attester), clocks));
     ATTESTD_TRY(ValueVersions versions, ValueVersions::make());
-    return std::shared_ptr<KbsSource>(
-        new KbsSource(std::move(client), std::move(clocks), std::move(versions)));
+    return std::shared_ptr<KbsSource>(new KbsSource(std::move(client), std::move(giver), timeout,
+                                                    std::move(clocks), std::move(versions)));
+}
+
+Result<GivenToken> KbsSource::give_token(const Grant& /*grant*/, KeyExport key) {
+    return giver_.give_token(key, std::chrono::steady_clock::now() + timeout_);
 }
 
 Result<SourcedSecret> KbsSource::get(const Grant& grant) {

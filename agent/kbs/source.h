@@ -32,15 +32,29 @@ class KbsSource final : public RemoteSource {
         return client_.token(age, deadline);
     }
 
+    /// Of a handshake of its own: neither its key nor its session is ever the one by which secrets
+    /// are read, and its failures keep nobody from them.
+    [[nodiscard]] Result<GivenToken> give_token(const Grant& grant, KeyExport key) override;
+
     [[nodiscard]] std::string_view type() const noexcept override { return "kbs"; }
     [[nodiscard]] RemoteStatus status() const override;
-    void forget() noexcept override { client_.forget(); }
+    void forget() noexcept override {
+        client_.forget();
+        giver_.forget();
+    }
 
  private:
-    KbsSource(KbsClient client, Clocks clocks, ValueVersions versions)
-        : client_(std::move(client)), clocks_(std::move(clocks)), versions_(std::move(versions)) {}
+    KbsSource(KbsClient client, KbsClient giver, Millis timeout, Clocks clocks,
+              ValueVersions versions)
+        : client_(std::move(client)),
+          giver_(std::move(giver)),
+          timeout_(timeout),
+          clocks_(std::move(clocks)),
+          versions_(std::move(versions)) {}
 
     KbsClient client_;
+    KbsClient giver_;  // of tokens for workloads
+    Millis timeout_;
     Clocks clocks_;
     ValueVersions versions_;
     std::string last_error_;  // logged once

@@ -69,7 +69,7 @@ Result<JudgedToken> judge_token(std::string_view token, const TokenExpectations&
     out.status_ = std::move(standing.worst);
     out.vector_ = std::move(standing.vector);
     out.evidence_claims_ = submods.raw().at("cpu0").at(kEvidence).dump();
-    out.text_ = token;
+    ATTESTD_TRY(out.text_, Secret::copy_of(as_bytes(token)));
     return out;
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quote/base/secret.h"
 #include "quote/base/time.h"
 #include "quote/jose/token_signers.h"
 
@@ -36,20 +37,21 @@ class JudgedToken final {
     [[nodiscard]] const std::string& vector() const noexcept { return vector_; }
     /// JSON of what it says about the evidence of "cpu0": "ear.veraison.annotated-evidence".
     [[nodiscard]] const std::string& evidence_claims() const noexcept { return evidence_claims_; }
-    /// As it came.
-    [[nodiscard]] const std::string& text() const noexcept { return text_; }
+    /// As it came: a bearer's, so a secret.
+    [[nodiscard]] const Secret& text() const noexcept { return text_; }
 
  private:
     friend Result<JudgedToken> judge_token(std::string_view, const TokenExpectations&, Time);
     JudgedToken() = default;
     Time expires_{};
-    std::string status_, vector_, evidence_claims_, text_;
+    std::string status_, vector_, evidence_claims_;
+    Secret text_;
 };
 
 /// Errc::token_malformed, Errc::token_algorithm, Errc::token_untrusted, Errc::token_signature,
 /// Errc::token_expired, Errc::token_issuer, Errc::token_nonce, Errc::token_key,
-/// Errc::token_not_affirming: the first in this order. Claims that must be there and are not are
-/// Errc::token_malformed.
+/// Errc::token_not_affirming: the first in this order; Errc::memory_locked. Claims that must be
+/// there and are not are Errc::token_malformed.
 [[nodiscard]] Result<JudgedToken> judge_token(std::string_view token,
                                               const TokenExpectations& expected, Time now);
 

@@ -29,6 +29,13 @@ Result<Grant> decide_slot(const PolicyPtr& policy, std::string_view store,
     return Grant::from(policy, judge_slot(*policy, store, session, now), session);
 }
 
+Result<Grant> decide_token(const PolicyPtr& policy, const Caller& caller, const TokenWish& wish,
+                           const std::optional<Affirmation>& session, BootTime now) {
+    return Grant::from(policy,
+                       judge_token(*policy, match_workloads(*policy, caller), wish, session, now),
+                       session);
+}
+
 bool Grant::holds(const PolicyPtr& policy, const std::optional<Affirmation>& session,
                   BootTime now) const noexcept {
     return policy == policy_ && session && session->epoch == epoch_ && now < expires_ &&

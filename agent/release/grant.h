@@ -37,6 +37,8 @@ class Grant final {
                                 const std::optional<Affirmation>&, BootTime);
     friend Result<Grant> decide_slot(const PolicyPtr&, std::string_view,
                                      const std::optional<Affirmation>&, BootTime);
+    friend Result<Grant> decide_token(const PolicyPtr&, const Caller&, const TokenWish&,
+                                      const std::optional<Affirmation>&, BootTime);
     static Result<Grant> from(const PolicyPtr& policy, Judgement judgement,
                               const std::optional<Affirmation>& session);
     Grant() = default;
@@ -57,5 +59,11 @@ class Grant final {
 /// The same for attestd itself: the secret that opens the `remote` slot of `store`.
 [[nodiscard]] Result<Grant> decide_slot(const PolicyPtr& policy, std::string_view store,
                                         const std::optional<Affirmation>& session, BootTime now);
+
+/// The same for a token about this machine; secret() of the grant is the TokenGrant's, and
+/// workloads() is the one that speaks.
+[[nodiscard]] Result<Grant> decide_token(const PolicyPtr& policy, const Caller& caller,
+                                         const TokenWish& wish,
+                                         const std::optional<Affirmation>& session, BootTime now);
 
 }  // namespace attestd

@@ -224,6 +224,35 @@ Judgement judge_slot(const Config& policy, std::string_view store,
     return out;
 }
 
+namespace {
+
+const TokenGrant* token_of(const Workload& workload, const TokenWish& wish) {
+    const auto found =
+        std::find_if(workload.tokens.begin(), workload.tokens.end(), [&](const TokenGrant& token) {
+            return wish.audience.empty() ? token.policy.source == wish.issuer
+                                         : token.audience == wish.audience;
+        });
+    return found == workload.tokens.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Judgement judge_token(const Config& policy, const std::vector<std::uint32_t>& callers,
+                      const TokenWish& wish, const std::optional<Affirmation>& session,
+                      BootTime now) {
+    Judgement out{callers.empty() ? Reason::no_workload : Reason::not_allowed, nullptr, {}};
+    for (const std::uint32_t index : callers) {
+        const Workload& workload = policy.workloads.at(index);
+        const TokenGrant* const token = token_of(workload, wish);
+        const bool is_better = out.secret == nullptr || (wish.prefers_key && workload.export_key);
+        if (token == nullptr || !is_better) continue;
+        out = Judgement{Reason::granted, &token->policy, {index}};
+        if (workload.export_key || !wish.prefers_key) break;
+    }
+    if (out.reason == Reason::granted) judge_result(out, policy, session, now);
+    return out;
+}
+
 std::vector<ConditionState> condition_states(const Config& policy, const SecretPolicy& secret,
                                              const std::optional<Affirmation>& session,
                                              BootTime now) {

@@ -75,6 +75,20 @@ struct Judgement {
 [[nodiscard]] Judgement judge_slot(const Config& policy, std::string_view store,
                                    const std::optional<Affirmation>& session, BootTime now);
 
+/// Which token is asked for: the one for this audience, or, where there is none, the one of this
+/// issuer (a key broker's source; empty: the verifier).
+struct TokenWish {
+    std::string audience;
+    std::string issuer{};
+    bool prefers_key = false;  ///< of several workloads, one that may have the key, too
+};
+
+/// Judges for a caller who is these workloads, of which the first that may have the token speaks.
+/// The result must be as good as for any secret.
+[[nodiscard]] Judgement judge_token(const Config& policy, const std::vector<std::uint32_t>& callers,
+                                    const TokenWish& wish,
+                                    const std::optional<Affirmation>& session, BootTime now);
+
 /// The code that a refusal is answered with: Errc::secret_unavailable for whatever the caller may
 /// not know, else Errc::not_affirming or Errc::binding_mismatch.
 [[nodiscard]] Errc errc_of(Reason reason) noexcept;

@@ -92,6 +92,16 @@ void deny(Agent& agent, const Asker& asker, std::string_view method, std::string
     ++agent.metrics.denials[error.code];
 }
 
+void note_failure(Agent& agent, const Caller& caller) {
+    // systemd asks for each unit, and must not be locked out for one of them.
+    if (caller.for_unit) return;
+    if (!agent.limiter.failure(caller, agent.policy->limits, BootClock::now())) return;
+    log_event(LogLevel::warn, "caller.locked-out",
+              {{"uid", std::to_string(caller.peer.uid)},
+               {"unit", caller.cgroup.unit},
+               {"socket", caller.socket}});
+}
+
 Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string name,
                                std::optional<std::uint64_t> known) {
     for (int i = 0; i < kMaxTries; ++i) {
@@ -100,16 +110,8 @@ Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string nam
             same ? judge(agent, asker, name) : Result<Grant>(tl::make_unexpected(same.error()));
         if (!grant) {
             deny(agent, asker, asker.method, name, explained(grant.error(), asker.peer.caller()));
-            const Caller& caller = asker.peer.caller();
-            // systemd asks for each unit, and must not be locked out for one of them.
-            const bool is_locked =
-                grant.error().code == Errc::secret_unavailable && !caller.for_unit &&
-                agent.limiter.failure(caller, agent.policy->limits, BootClock::now());
-            if (is_locked)
-                log_event(LogLevel::warn, "caller.locked-out",
-                          {{"uid", std::to_string(caller.peer.uid)},
-                           {"unit", caller.cgroup.unit},
-                           {"socket", caller.socket}});
+            if (grant.error().code == Errc::secret_unavailable)
+                note_failure(agent, asker.peer.caller());
             co_return tl::make_unexpected(std::move(grant).error());
         }
         auto secret = co_await agent.vault.get(*grant);

@@ -39,13 +39,34 @@ struct Released {
 [[nodiscard]] Task<Result<Released>> release(Agent& agent, const Asker& asker, std::string name,
                                              std::optional<std::uint64_t> known);
 
+/// What the audit record calls a token that leaves, and one that leaves with its private key.
+inline constexpr std::string_view kTokenMethod = "token";
+inline constexpr std::string_view kKeyExportMethod = "key.export";
+
+struct ReleasedToken {
+    ReleasedToken(GivenToken what, Grant by) : given(std::move(what)), grant(std::move(by)) {}
+
+    GivenToken given;
+    Grant grant;
+};
+
+/// A token about this machine, with its key where `key` asks for it and policy grants that
+/// (`export_key`). Each counts as a piece of evidence. Errors as of Peer::recheck(),
+/// decide_token(), Limiter::quote(), the issuer (Errc::identity_unavailable, Errc::token_audience)
+/// and the audit log; each is recorded.
+[[nodiscard]] Task<Result<ReleasedToken>> release_token(Agent& agent, const Asker& asker,
+                                                        TokenWish wish, KeyExport key);
+
 /// line_members() of a release on this grant, while it holds.
 [[nodiscard]] std::string release_members(const Agent& agent, const Asker& asker,
                                           const Grant& grant);
 
-/// Records a denial, counts it, and tells the limiter when it was an authorisation that failed.
+/// Records a denial, and counts it.
 void deny(Agent& agent, const Asker& asker, std::string_view method, std::string_view object,
           const Error& error);
+
+/// Tells the limiter of an authorisation that failed, and logs when this locks the caller out.
+void note_failure(Agent& agent, const Caller& caller);
 
 /// The ids of the workloads with these indices. The views live as long as the policy.
 [[nodiscard]] std::vector<std::string_view> workload_ids(const Config& policy,

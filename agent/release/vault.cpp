@@ -18,6 +18,15 @@ constexpr std::size_t kMaxCachedOne = std::size_t{64} << 10;
 constexpr std::chrono::seconds kLongestSleep{60};
 constexpr std::chrono::seconds kUpkeepPause{1};
 
+// What is wrong with the form of an answer is its sender's fault, and no caller's: their codes are
+// those of requests.
+tl::unexpected<Error> of_upstream(const Error& error) {
+    const std::string_view name = errc_name(error.code);
+    if (!name.starts_with("parse.") || error.code == Errc::too_large)
+        return tl::make_unexpected(error);
+    return fail(Errc::protocol, to_string(error));
+}
+
 }  // namespace
 
 Vault::Vault(Strand platform_strand, Strand store_strand, Platform& platform,
@@ -126,7 +135,22 @@ Task<Result<SourcedSecret>> Vault::read_from(std::string remote, Grant grant) {
         other->second.has_news = true;
         other->second.wake->cancel();
     }
+    if (!given->secret) co_return of_upstream(given->secret.error());
     co_return std::move(given->secret);
+}
+
+Task<Result<GivenToken>> Vault::give_token(Grant grant, KeyExport key) {
+    const auto remote = remotes_.find(grant.secret().source);
+    if (remote == remotes_.end())
+        co_return fail(Errc::identity_unavailable, "no source of tokens has that name");
+    Remote& entry = remote->second;
+    auto work = [source = entry.asked.source, grant = std::move(grant), key] {
+        return source->give_token(grant, key);
+    };
+    auto given = co_await run_blocking(entry.asked.strand, std::move(work));
+    entry.standing.note(given, wall_now());
+    if (!given) co_return of_upstream(given.error());
+    co_return given;
 }
 
 Task<Result<SourcedSecret>> Vault::share_reading(std::string remote, Grant grant) {

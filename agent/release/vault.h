@@ -50,6 +50,9 @@ class Vault final {
     /// The secret that `grant` names: from memory, else from its source. Who asks a remote source
     /// for what is being read already shares that answer.
     [[nodiscard]] Task<Result<SourcedSecret>> get(Grant grant);
+    /// The token that `grant`, decide_token()'s, names, of the key broker that issues it. Never
+    /// kept here. Errors of RemoteSource::give_token().
+    [[nodiscard]] Task<Result<GivenToken>> give_token(Grant grant, KeyExport key);
     /// The same from memory alone; null when it is not there. Good until the next call.
     [[nodiscard]] const SourcedSecret* cached(const Grant& grant) const noexcept;
 

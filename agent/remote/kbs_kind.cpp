@@ -46,14 +46,24 @@ Result<KbsKind::Word> KbsKind::ask(const Evidence& evidence, const EvidenceFacts
                                    const ReportData& expected, Time now,
                                    Fetcher::Deadline deadline) {
     const kbs::OpenHandshake open = *std::exchange(open_, std::nullopt);
-    Word out;
-    ATTESTD_TRY(out.token,
-                kbs::attest_handshake(config_.broker, open, evidence, sender(), deadline));
+    const kbs::SendForToken for_token =
+        [this](const FetchRequest& request,
+               Fetcher::Deadline until) -> Result<SecretFetchResponse> {
+        ATTESTD_TRY(SecretFetchResponse answer, fetch_secret(request, until));
+        ATTESTD_CHECK(kbs::check_answer(answer, kbs::Step::attest, config_.broker.protocol));
+        return answer;
+    };
+    ATTESTD_TRY(const Secret text,
+                kbs::attest_handshake(config_.broker, open, evidence, for_token, deadline));
     const kbs::TokenExpectations token_must{
         signers_ ? &*signers_ : nullptr, open.nonce,     open.public_jwk,
         config_.broker.accept_warning,   config_.issuer, config_.policies};
-    ATTESTD_TRY(const kbs::JudgedToken token, kbs::judge_token(out.token, token_must, now));
+    ATTESTD_TRY(const kbs::JudgedToken token, text.expose([&](ByteView bytes) {
+        return kbs::judge_token(as_text(bytes), token_must, now);
+    }));
     ATTESTD_CHECK(check_annotated(token.evidence_claims(), facts, open.kind));
+    Word out;
+    out.token = text.expose([](ByteView bytes) { return std::string(as_text(bytes)); });
     out.times = {now, token.expires()};
     out.statement.report_data = expected;
     return out;

@@ -64,12 +64,22 @@ bool holds_session_data(JsonObject& claims, ByteView nonce) {
 }
 
 Result<FetchResponse> RemoteKind::fetch(const FetchRequest& request, Fetcher::Deadline deadline) {
-    constexpr unsigned kThrottled = 429, kUnavailable = 503;
     ATTESTD_TRY(FetchResponse answer, around_.fetcher->fetch(request, deadline));
-    if (answer.status != kThrottled && answer.status != kUnavailable) return answer;
-    if (const auto pause = parse_retry_after(answer.header("retry-after")))
-        not_before_ = around_.boot() + *pause;
+    note_pause(answer.status, answer.header("retry-after"));
     return answer;
+}
+
+Result<SecretFetchResponse> RemoteKind::fetch_secret(const FetchRequest& request,
+                                                     Fetcher::Deadline deadline) {
+    ATTESTD_TRY(SecretFetchResponse answer, around_.fetcher->fetch_secret(request, deadline));
+    note_pause(answer.status, answer.header("retry-after"));
+    return answer;
+}
+
+void RemoteKind::note_pause(unsigned status, std::string_view retry_after) {
+    constexpr unsigned kThrottled = 429, kUnavailable = 503;
+    if (status != kThrottled && status != kUnavailable) return;
+    if (const auto pause = parse_retry_after(retry_after)) not_before_ = around_.boot() + *pause;
 }
 
 Result<ReportData> RemoteKind::begin(ByteView nonce) {

@@ -73,12 +73,17 @@ class RemoteKind : public VerifierKind {
     [[nodiscard]] Result<FetchResponse> fetch(const FetchRequest& request,
                                               Fetcher::Deadline deadline);
 
+    /// The same of an answer that holds a token.
+    [[nodiscard]] Result<SecretFetchResponse> fetch_secret(const FetchRequest& request,
+                                                           Fetcher::Deadline deadline);
+
     [[nodiscard]] const Surroundings& around() const noexcept { return around_; }
 
  private:
     [[nodiscard]] Result<Word> judged(const Evidence& evidence, const ReportData& expected,
                                       Time now);
     [[nodiscard]] Result<void> keep_token(Word& word);
+    void note_pause(unsigned status, std::string_view retry_after);
 
     Surroundings around_;
     Millis timeout_;

@@ -33,6 +33,15 @@ Result<void> check_algorithm(const Jws& token, std::span<const JwsAlgorithm> all
                                                    jws_algorithm_name(token.algorithm())));
 }
 
+}  // namespace
+
+Result<void> check_life(const TokenTimes& times) {
+    if (!times.expires || *times.expires - times.issued <= kLongestLife) return {};
+    return fail(Errc::token_malformed,
+                fmt::format("the token is to live from {} to {}: at most a day is taken",
+                            to_rfc3339(times.issued), to_rfc3339(*times.expires)));
+}
+
 // RFC 7519 section 4.1.3: one text, or a list of them.
 Result<void> check_audience(JsonObject& claims, std::string_view audience) {
     if (audience.empty()) return {};
@@ -45,17 +54,8 @@ Result<void> check_audience(JsonObject& claims, std::string_view audience) {
         }
     }
     return fail(Errc::token_audience,
-                fmt::format("aud is {}, configured is \"{}\"",
-                            escaped(value->raw().dump(), kMaxShownName), audience));
-}
-
-}  // namespace
-
-Result<void> check_life(const TokenTimes& times) {
-    if (!times.expires || *times.expires - times.issued <= kLongestLife) return {};
-    return fail(Errc::token_malformed,
-                fmt::format("the token is to live from {} to {}: at most a day is taken",
-                            to_rfc3339(times.issued), to_rfc3339(*times.expires)));
+                fmt::format("aud is {}, not \"{}\"", escaped(value->raw().dump(), kMaxShownName),
+                            audience));
 }
 
 Result<void> check_issuer(JsonObject& claims, std::string_view issuer) {

@@ -45,6 +45,9 @@ struct VerifiedToken {
 /// Errc::token_issuer.
 [[nodiscard]] Result<void> check_issuer(JsonObject& claims, std::string_view issuer);
 
+/// Whether "aud" is, or has, `audience`; empty: not looked at. Errc::token_audience.
+[[nodiscard]] Result<void> check_audience(JsonObject& claims, std::string_view audience);
+
 /// A text claim. Errc::token_malformed when it is not there, or no text.
 [[nodiscard]] Result<std::string> text_claim(JsonObject& claims, std::string_view name);
 /// An object among the claims. Errc::token_malformed.

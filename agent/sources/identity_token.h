@@ -1,8 +1,8 @@
 // IdentityTokens: who gives a token that says to others that this machine was attested.
 //
 // A source that logs in with one asks here; a bearer token is a secret (`spec/remote-verifiers.md`
-// section 6.1) and never reaches a workload. A verifier that issues such tokens is one more
-// implementation, made where identity_tokens_for() chooses.
+// section 6.1), and none that a source logs in with reaches a workload. A verifier that issues such
+// tokens is one more implementation, made where identity_tokens_for() chooses.
 #pragma once
 
 #include <chrono>
@@ -19,6 +19,16 @@ struct IdentityToken {
     Secret text;                      ///< compact JWS
     std::optional<BootTime> expires;  ///< empty: it does not say
 };
+
+/// What a workload is given: a token about this machine, and the key that it is about where policy
+/// grants that (`export_key`).
+struct GivenToken {
+    Secret text;  ///< compact JWS
+    std::optional<Secret> key_pem{};
+    std::optional<BootTime> expires{};
+};
+
+enum class KeyExport : std::uint8_t { no, yes };
 
 enum class TokenAge : std::uint8_t {
     any,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/source.h"
+#include "agent/sources/identity_token.h"
 
 namespace attestd {
 
@@ -42,6 +43,15 @@ class RemoteSource : public SecretSource {
     /// Drops login, keys and leases, and says so to the service where it has a way to hear it:
     /// within a few seconds, whether it answers or not.
     virtual void forget() noexcept = 0;
+
+    /// A token of this source's issuer, and the key that it is about, for a workload: never what
+    /// the source itself logs in with. `grant` is decide_token()'s. Errc::identity_unavailable when
+    /// the source issues none.
+    [[nodiscard]] virtual Result<GivenToken> give_token(const Grant& grant, KeyExport key) {
+        static_cast<void>(grant);
+        static_cast<void>(key);
+        return fail(Errc::identity_unavailable, "this source issues no tokens");
+    }
 
     /// Renews what ends before long; does nothing when nothing does. An error says that the source
     /// has to log in again, which it does when it is asked.

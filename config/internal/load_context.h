@@ -105,6 +105,9 @@ template <class F>
 [[nodiscard]] Result<void> check_resource(const Config& config, const std::string& source,
                                           const std::string& resource);
 
+/// "tokens" and "export_key" of a workload. Needs verifier, sources and listeners.
+[[nodiscard]] Result<void> load_tokens(JsonObject& in, const Config& config, Workload& out);
+
 /// The parts of the configuration, each from its member; `value` is empty when the member is
 /// absent.
 using MaybeValue = std::optional<JsonValue>;

@@ -87,6 +87,9 @@ class JosePrivateKey final {
     /// The key as OpenSSL's, which clears the numbers when the handle ends: keep it for one
     /// operation. Errc::crypto_failed.
     [[nodiscard]] Result<EvpPkey> to_openssl() const;
+    /// The key as PEM, in the forms of spec/kbs.md section 4.4: PKCS #8 ("PRIVATE KEY") of a key on
+    /// a curve, PKCS #1 ("RSA PRIVATE KEY") of an RSA key. Errc::memory_locked.
+    [[nodiscard]] Result<Secret> pem() const;
 
  private:
     JosePrivateKey(JosePublicKey half, Secret numbers)

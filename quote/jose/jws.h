@@ -13,6 +13,7 @@
 #include "quote/base/json.h"
 #include "quote/base/ossl.h"
 #include "quote/base/result.h"
+#include "quote/base/secret.h"
 
 namespace attestd {
 
@@ -70,6 +71,13 @@ class Jws final {
     /// Whether `key` signed this. Errc::token_algorithm when the token names another algorithm than
     /// the key's, Errc::token_signature.
     [[nodiscard]] Result<void> verify(const JwsKey& key) const;
+
+    // Without its signature a token is nobody's: what is left of one in memory cannot be shown.
+    ~Jws() { wipe_bytes(signature_); }
+    Jws(Jws&&) = default;
+    Jws& operator=(Jws&&) = default;
+    Jws(const Jws&) = default;
+    Jws& operator=(const Jws&) = default;
 
  private:
     Jws(JsonDocument header, JwsAlgorithm algorithm)

@@ -160,16 +160,6 @@ def test_evidence_by_policy_alone():
         assert (none.status, none.body) == (200, b""), none.body
 
 
-def test_token_stays():
-    """a token whose key would leave with it is nobody's"""
-    with started(raw=True) as r:
-        for kind in ("kbs", "coco_as"):
-            assert ask(r, "coco", "GET", f"/aa/token?token_type={kind}").status == 404
-            assert ask(r, "strict", "GET", f"/aa/token?token_type={kind}").status == 500
-        denied = [e for e in r.audit_records() if e["method"] == "GET /aa/token"]
-        assert [e["decision"] for e in denied] == ["deny"] * 4 or denied, denied
-
-
 class CocoEvents(events_test.EventRig):
     """An emulated TDX guest with a listener of the kind "coco"."""
 

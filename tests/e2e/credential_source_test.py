@@ -96,12 +96,12 @@ def test_missing_and_insecure():
     """no folder, no credential, one that others may read, and a link: each by its name"""
     with CredentialRig(given=False) as r:
         r.start()
-        r.refused("credential.not-found", "systemd gave attestd no credentials")
+        r.refused("credential.not-found", "systemd gave attestd no credentials", status=404)
     with CredentialRig() as r:
         path = r.root / FOLDER / "db+password"
         path.unlink()
         r.start()
-        r.refused("credential.not-found", "db+password: is not there")
+        r.refused("credential.not-found", "db+password: is not there", status=404)
         r.write(f"{FOLDER}/db+password", VALUE, 0o444)
         r.refused("credential.insecure", "mode 0444")
         path.unlink()

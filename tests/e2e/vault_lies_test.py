@@ -119,7 +119,7 @@ def test_certificates():
             r.server.tls(mode)
             r.start()
             answer = r.get("app", "vault")
-            assert answer.status == 503 and answer.code == "fetch.tls", (mode, answer.status, answer.body)
+            assert answer.status == 502 and answer.code == "fetch.tls", (mode, answer.status, answer.body)
             assert not vault.calls, vault.calls
             assert "next_try" in r.source(), r.source()
 

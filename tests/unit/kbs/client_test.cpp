@@ -442,6 +442,40 @@ TEST_CASE("key broker client: its token serves for logging in elsewhere", "[kbs]
     REQUIRE(is_value(client.read(kPath), "secret"));
 }
 
+TEST_CASE("key broker client: a key that is given away is of a handshake of its own, and not kept",
+          "[kbs]") {
+    const Setting setting;
+    KbsClient client = setting.client();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    const auto give = [&](KeyExport key) {
+        auto out = client.give_token(key, deadline);
+        REQUIRE_OK(out);
+        CHECK(out->key_pem.has_value() == (key == KeyExport::yes));
+        return *std::move(out);
+    };
+    const GivenToken first = give(KeyExport::no);
+    CHECK(give(KeyExport::no).text == first.text);
+    CHECK(setting.broker->keys.size() == 1);
+    const GivenToken exported = give(KeyExport::yes);
+    CHECK_FALSE(exported.text == first.text);
+    CHECK_FALSE(client.expires().has_value());
+    const GivenToken other = give(KeyExport::yes);
+    CHECK_FALSE(*other.key_pem == *exported.key_pem);
+    CHECK(setting.broker->keys.size() == 3);
+}
+
+TEST_CASE("key broker client: a token that ends before long is not given away", "[kbs]") {
+    const Setting setting;
+    KbsClient client = setting.client();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    const auto first = client.give_token(KeyExport::no, deadline);
+    REQUIRE_OK(first);
+    setting.pass_time(std::chrono::seconds(241));
+    const auto next = client.give_token(KeyExport::no, deadline);
+    REQUIRE_OK(next);
+    CHECK_FALSE(next->text == first->text);
+}
+
 TEST_CASE("key broker client: who gets no token leaves the broker alone for a while", "[kbs]") {
     const Setting setting;
     KbsClient client = setting.client();

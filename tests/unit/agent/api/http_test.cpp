@@ -1,6 +1,8 @@
 // The request head, problems, and the small parsers of the routes.
 #include "agent/api/http.h"
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "agent/api/connection_limits.h"
@@ -115,6 +117,79 @@ TEST_CASE("problem: what provisioning refuses says whether to try again, and whe
                                            {Errc::jose_header, 400}}));
     INFO(errc_name(row.code));
     CHECK(status_of(row.code) == row.status);
+}
+
+TEST_CASE("problem: every code of the project has a row in the table of statuses",
+          "[agent][http]") {
+    for (const ErrcInfo& info : all_errcs()) {
+        INFO(info.name);
+        CHECK(has_status(info.code));
+        for (const unsigned status : {status_behind(info.code), coco_status_behind(info.code)}) {
+            CHECK(status >= 400);
+            CHECK(status < 600);
+            CHECK((status == 503 || reason_phrase(status) != "Service Unavailable"));
+        }
+    }
+}
+
+TEST_CASE("problem: what is malformed upstream is 502, whatever its family, and never 400",
+          "[agent][http]") {
+    // Names of secrets are checked before anybody is asked.
+    constexpr std::array<Errc, 2> kOfRequests{Errc::bad_request, Errc::bad_name};
+    for (const ErrcInfo& info : all_errcs()) {
+        INFO(info.name);
+        const bool is_of_request =
+            std::find(kOfRequests.begin(), kOfRequests.end(), info.code) != kOfRequests.end();
+        CHECK((is_of_request || status_behind(info.code) != 400));
+        for (const std::string_view family : {"parse.", "jose."}) {
+            if (info.name.starts_with(family)) CHECK(status_behind(info.code) == 502);
+        }
+        const bool says_protocol = info.name.ends_with(".protocol");
+        if (says_protocol) CHECK(status_behind(info.code) == 502);
+        if (info.name.ends_with(".timed-out")) CHECK(status_behind(info.code) == 504);
+    }
+}
+
+TEST_CASE("problem: the statuses of spec/kbs.md section 7, by what failed", "[agent][http]") {
+    struct Row {
+        Errc code;
+        unsigned own, behind, coco;
+    };
+    const auto row = GENERATE(values<Row>({{Errc::bad_json, 400, 502, 502},
+                                           {Errc::too_large, 413, 502, 502},
+                                           {Errc::secret_too_large, 413, 413, 413},
+                                           {Errc::jwe_undecrypted, 400, 502, 502},
+                                           {Errc::protocol, 502, 502, 502},
+                                           {Errc::chain_signature, 503, 502, 502},
+                                           {Errc::crl_signature, 503, 502, 502},
+                                           {Errc::token_signature, 502, 502, 502},
+                                           {Errc::token_not_affirming, 503, 503, 502},
+                                           {Errc::kbs_denied, 403, 403, 403},
+                                           {Errc::vault_denied, 403, 403, 403},
+                                           {Errc::kbs_missing, 404, 404, 404},
+                                           {Errc::vault_missing, 404, 404, 404},
+                                           {Errc::vault_deleted, 404, 404, 404},
+                                           {Errc::credential_missing, 404, 404, 404},
+                                           {Errc::secret_unavailable, 404, 404, 404},
+                                           {Errc::not_allowed, 403, 403, 404},
+                                           {Errc::caller_unknown, 403, 403, 404},
+                                           {Errc::peer_changed, 403, 403, 404},
+                                           {Errc::kbs_failed, 503, 503, 502},
+                                           {Errc::kbs_protocol, 502, 502, 502},
+                                           {Errc::vault_sealed, 503, 503, 502},
+                                           {Errc::vault_field, 502, 502, 502},
+                                           {Errc::fetch_unreachable, 503, 503, 502},
+                                           {Errc::fetch_tls, 502, 502, 502},
+                                           {Errc::fetch_timed_out, 504, 504, 504},
+                                           {Errc::timed_out, 504, 504, 504},
+                                           {Errc::rate_limited, 429, 429, 429},
+                                           {Errc::not_affirming, 503, 503, 503},
+                                           {Errc::audit_failed, 503, 503, 503},
+                                           {Errc::internal, 500, 500, 500}}));
+    INFO(errc_name(row.code));
+    CHECK(status_of(row.code) == row.own);
+    CHECK(status_behind(row.code) == row.behind);
+    CHECK(coco_status_behind(row.code) == row.coco);
 }
 
 TEST_CASE("query: a value is found by its whole key", "[agent][http]") {

@@ -24,6 +24,44 @@ Workload workload_of(MatchItem item, bool allow_root = false) {
 
 }  // namespace
 
+TEST_CASE("match: over TCP nothing but the listener is known, and only its own rule matches",
+          "[agent][match]") {
+    const Peer peer = Peer::nameless(running_kernel(), "tcp", "127.0.0.1:4711");
+    const Caller& caller = peer.caller();
+    MatchItem by_socket;
+    by_socket.socket = "tcp";
+    CHECK(matches(workload_of(by_socket), caller));
+    CHECK_FALSE(matches(workload_of(by_socket), caller_with(0)));
+    by_socket.socket = "another";
+    CHECK_FALSE(matches(workload_of(by_socket), caller));
+    using Set = void (*)(MatchItem&);
+    const auto set = GENERATE(values<Set>({
+        [](MatchItem& i) { i.uid = static_cast<uid_t>(-1); },
+        [](MatchItem& i) { i.gid = static_cast<gid_t>(-1); },
+        [](MatchItem& i) {
+            i.unit = UnitPattern{"", "", false};
+        },
+        [](MatchItem& i) { i.container_id = ""; },
+        [](MatchItem& i) { i.pod_uid = ""; },
+        [](MatchItem& i) { i.selinux = ""; },
+        [](MatchItem& i) { i.init_pidns = true; },
+    }));
+    MatchItem item;
+    set(item);
+    CHECK_FALSE(matches(workload_of(item, /*allow_root=*/true), caller));
+    item.socket = "tcp";
+    CHECK_FALSE(matches(workload_of(item, /*allow_root=*/true), caller));
+}
+
+TEST_CASE("peer: who calls over TCP stays nobody at each look", "[agent][match]") {
+    const Peer peer = Peer::nameless(running_kernel(), "tcp", "[::1]:4711");
+    CHECK(peer.is_nameless());
+    CHECK_FALSE(peer.pidfd());
+    REQUIRE_OK(peer.recheck(IdentityConfig{}));
+    REQUIRE_OK(peer.check_writer(PeerCredentials{1, 1, 1}, IdentityConfig{}));
+    CHECK(peer.caller().peer.uid == static_cast<uid_t>(-1));
+}
+
 TEST_CASE(
     "match: each fact alone is enough for a rule that names it, and all that is named must hold",
     "[agent][match]") {

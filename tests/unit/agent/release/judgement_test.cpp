@@ -347,4 +347,54 @@ TEST_CASE("conditions: each is told with what is wanted, what is found and wheth
         CHECK((s.condition == "min_protection" || !s.holds));
 }
 
+TEST_CASE(
+    "judge: a token is for the workload that has a grant of it, on a result as good as for any "
+    "secret",
+    "[agent][release]") {
+    Config config = policy();
+    TokenGrant of_broker;
+    of_broker.policy.name = "token:broker";
+    of_broker.policy.source = "broker";
+    of_broker.audience = "https://a.example";
+    TokenGrant of_verifier;
+    of_verifier.policy.name = "token:verifier";
+    config.workloads[0].tokens = {of_broker, of_verifier};
+    const auto session = session_of(report());
+    const auto reason = [&](std::vector<std::uint32_t> callers, const TokenWish& wish) {
+        return judge_token(config, callers, wish, session, kNow).reason;
+    };
+    CHECK(reason({0}, {"https://a.example"}) == Reason::granted);
+    CHECK(reason({0}, {"", "broker"}) == Reason::granted);
+    CHECK(reason({0}, {"", ""}) == Reason::granted);
+    CHECK(reason({0}, {"https://b.example"}) == Reason::not_allowed);
+    CHECK(reason({0}, {"", "another"}) == Reason::not_allowed);
+    CHECK(reason({1}, {"https://a.example"}) == Reason::not_allowed);
+    CHECK(reason({}, {"https://a.example"}) == Reason::no_workload);
+    const TokenWish wish{"https://a.example"};
+    CHECK(judge_token(config, {0}, wish, std::nullopt, kNow).reason == Reason::no_result);
+    CHECK(judge_token(config, {0}, wish, session, kNow + 60s).reason == Reason::no_result);
+    const auto test = session_of(report(), Grade::test);
+    CHECK(judge_token(config, {0}, wish, test, kNow).reason == Reason::test_grade);
+    config.workloads[0].tokens[0].policy.test = true;
+    CHECK(judge_token(config, {0}, wish, test, kNow).reason == Reason::granted);
+}
+
+TEST_CASE(
+    "judge: of several workloads that may have a token, one that may have its key speaks where "
+    "a key is asked for",
+    "[agent][release]") {
+    Config config = policy();
+    TokenGrant grant;
+    grant.policy.name = "token:broker";
+    grant.policy.source = "broker";
+    config.workloads[0].tokens = config.workloads[1].tokens = {grant};
+    config.workloads[1].export_key = true;
+    const auto speaker = [&](bool prefers_key) {
+        const TokenWish wish{"", "broker", prefers_key};
+        return judge_token(config, {0, 1}, wish, session_of(report()), kNow).workloads;
+    };
+    CHECK(speaker(/*prefers_key=*/false) == std::vector<std::uint32_t>{0});
+    CHECK(speaker(/*prefers_key=*/true) == std::vector<std::uint32_t>{1});
+}
+
 }  // namespace judgement_test

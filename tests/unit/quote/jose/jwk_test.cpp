@@ -1,6 +1,8 @@
 // Keys of JOSE: which are taken, how they are written, and their thumbprints.
 #include "quote/jose/jwk.h"
 
+#include <openssl/pem.h>
+
 #include "tests/unit/quote/jose/jose_samples.h"
 
 using namespace attestd;
@@ -153,4 +155,28 @@ TEST_CASE("JWK: keys of other kinds than these are not copied", "[quote][jose]")
     }
     const auto public_half = read_jwk(bob().dump())->to_openssl();
     REQUIRE_ERRC(Errc::crypto_failed, JosePrivateKey::copy_of(**public_half));
+}
+
+TEST_CASE("JWK: a private key is written as PEM that OpenSSL reads as the same key",
+          "[quote][jose]") {
+    const auto kind = GENERATE(JoseKeyKind::p256, JoseKeyKind::p521, JoseKeyKind::rsa2048);
+    for (int i = 0; i < (kind == JoseKeyKind::rsa2048 ? 1 : 16); ++i) {
+        const auto key = JosePrivateKey::generate(kind);
+        REQUIRE_OK(key);
+        const auto pem = key->pem();
+        REQUIRE_OK(pem);
+        const std::string text = pem->expose([](ByteView b) { return std::string(as_text(b)); });
+        const bool is_rsa = kind == JoseKeyKind::rsa2048;
+        CHECK(text.starts_with(is_rsa ? "-----BEGIN RSA PRIVATE KEY-----\n"
+                                      : "-----BEGIN PRIVATE KEY-----\n"));
+        const std::unique_ptr<BIO, Free<BIO_free_all>> in(
+            BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+        const EvpPkey read(PEM_read_bio_PrivateKey(in.get(), nullptr, nullptr, nullptr));
+        REQUIRE(read);
+        const auto again = JosePrivateKey::copy_of(*read);
+        REQUIRE_OK(again);
+        CHECK(again->public_key() == key->public_key());
+        CHECK(again->pem().value() == *pem);
+        CHECK(BIO_eof(in.get()) == 1);
+    }
 }
