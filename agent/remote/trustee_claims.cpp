@@ -25,12 +25,19 @@ constexpr auto kTrusteeSnpPairs = std::to_array<ClaimPair>({
     {"policy_debug_allowed", "policy_debug", Need::may_be_absent},
 });
 
+// Services before Trustee v0.16 have other names for Azure's.
+Result<JsonObject> claims_of_tee(JsonObject& annotated, kbs::TeeKind kind) {
+    const auto legacy = kbs::tee_name_of(kind, kbs::TeeSpelling::legacy);
+    const bool is_legacy = annotated.value().raw().contains(legacy);
+    return object_claim(annotated,
+                        is_legacy ? legacy : kbs::tee_name_of(kind, kbs::TeeSpelling::current));
+}
+
 }  // namespace
 
 Result<void> check_trustee_claims(JsonObject& annotated, const EvidenceFacts& facts,
                                   kbs::TeeKind kind) {
-    ATTESTD_TRY(JsonObject claims,
-                object_claim(annotated, kbs::tee_name_of(kind, kbs::TeeSpelling::current)));
+    ATTESTD_TRY(JsonObject claims, claims_of_tee(annotated, kind));
     if (facts.tee == Tee::snp) return check_claims(claims, kTrusteeSnpPairs, facts.claims);
     ATTESTD_TRY(JsonObject quote, object_claim(claims, "quote"));
     ATTESTD_TRY(JsonObject body, object_claim(quote, "body"));

@@ -2,8 +2,9 @@
 #include "agent/remote/coco_as.h"
 
 #include "quote/base/digest.h"
+#include "quote/x509/pem.h"
 #include "tests/support/forge/quote_forge.h"
-#include "tests/unit/remote/remote_samples.h"
+#include "tests/unit/remote/azure_machine.h"
 
 namespace attestd::remote::coco_as_test {
 namespace {
@@ -112,6 +113,46 @@ TEST_CASE("attestation service: init-data that is no text is refused at the star
     REQUIRE_ERRC(Errc::bad_value,
                  CocoAsKind::make(s.config(LoadedFile{"/init.toml", Bytes{0xff}}),
                                   {s.network, [] { return BootTime(); }, [](auto) {}}));
+}
+
+TEST_CASE("attestation service: a paravisor's evidence goes in its form, and is found again",
+          "[remote]") {
+    // Services before Trustee v0.16 have another name for it.
+    const auto [name, id] = GENERATE(table<const char*, const char*>(
+        {{"az-snp-vtpm", nullptr}, {"azsnpvtpm", nullptr}, {"snp", "snp.stated.token.malformed"}}));
+    Setting s;
+    VerifierConfig config = s.config({});
+    config.remote->token_keys_url.clear();
+    config.remote->token_signer =
+        LoadedFile{"/key.pem", to_bytes(as_bytes(to_pem("PUBLIC KEY", s.signer.spki())))};
+    const auto kind = CocoAsKind::make(config, {s.network, [] { return BootTime(); }, [](auto) {}});
+    REQUIRE_OK(kind);
+    const auto report_data = (*kind)->begin(kNonce);
+    REQUIRE_OK(report_data);
+    const AzureMachine machine(Tee::snp, *report_data);
+    const json annotated{{name, {{"measurement", to_hex(machine.fields.measurement)}}},
+                         {"runtime_data_claims", {{"nonce", to_hex(kNonce)}}}};
+    const json claims{{"eat_profile", "tag:github.com,2024:confidential-containers/Trustee"},
+                      {"iat", kSeconds},
+                      {"exp", kSeconds + 300},
+                      {"submods",
+                       {{"cpu0",
+                         {{"ear.status", "affirming"},
+                          {"ear.appraisal-policy-id", "default"},
+                          {"ear.trustworthiness-vector", {{"hardware", 2}}},
+                          {"ear.veraison.annotated-evidence", annotated}}}}}};
+    s.network->answers.insert_or_assign("/attestation",
+                                        answered(200, s.signer.sign("ES256", claims.dump())));
+    const auto result = (*kind)->appraise(machine.evidence(), Expectations{*report_data}, kNow);
+    REQUIRE_OK(result);
+    const json sent = json::parse(as_text(s.network->asked.back().body));
+    CHECK(sent["verification_requests"].at(0)["tee"] == "az-snp-vtpm");
+    INFO((result->findings().empty() ? std::string()
+                                     : result->findings()[0].id + result->findings()[0].detail));
+    if (id == nullptr)
+        CHECK(result->verdict() == Verdict::accepted);
+    else
+        CHECK(result->findings().at(0).id == id);
 }
 
 }  // namespace attestd::remote::coco_as_test

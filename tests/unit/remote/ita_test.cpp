@@ -2,9 +2,10 @@
 #include "agent/remote/ita.h"
 
 #include "quote/base/digest.h"
+#include "quote/x509/pem.h"
 #include "tests/support/forge/report_forge.h"
 #include "tests/support/temp_dir.h"
-#include "tests/unit/remote/remote_samples.h"
+#include "tests/unit/remote/azure_machine.h"
 
 namespace attestd::remote::ita_test {
 namespace {
@@ -19,18 +20,21 @@ struct Setting {
     std::shared_ptr<BootTime> boot = std::make_shared<BootTime>(std::chrono::hours(1));
     std::unique_ptr<VerifierKind> kind;
 
+    [[nodiscard]] VerifierConfig config() const {
+        VerifierConfig out;
+        out.type = VerifierType::ita;
+        out.remote.emplace();
+        out.remote->url = "https://api.example";
+        out.remote->issuer = "https://portal.example";
+        out.remote->token_keys_url = "https://portal.example/certs";
+        out.remote->api_key_file = dir / "key";
+        return out;
+    }
     Setting() {
         dir.write("key", std::string_view("the-api-key\n"));
-        VerifierConfig config;
-        config.type = VerifierType::ita;
-        config.remote.emplace();
-        config.remote->url = "https://api.example";
-        config.remote->issuer = "https://portal.example";
-        config.remote->token_keys_url = "https://portal.example/certs";
-        config.remote->api_key_file = dir / "key";
         network->answers.insert_or_assign(
             "/nonce", answered(200, R"({"val":"AQI=","iat":"Aw==","signature":"BA=="})"));
-        auto made = ItaKind::make(config, {network, [at = boot] { return *at; }, [](auto) {}});
+        auto made = ItaKind::make(config(), {network, [at = boot] { return *at; }, [](auto) {}});
         REQUIRE_OK(made);
         kind = *std::move(made);
     }
@@ -102,6 +106,64 @@ TEST_CASE("Intel Trust Authority: an API key's file that is absent or odd is an 
     std::filesystem::remove(s.dir / "key");
     REQUIRE_ERRC(Errc::not_found, s.kind->begin(kNonce));
     CHECK(s.network->asked.empty());
+}
+
+TEST_CASE("Intel Trust Authority: below a paravisor our data is the user's, its JSON the runtime's",
+          "[remote]") {
+    Setting s;
+    const test::JwsForge key{"RSA"};
+    VerifierConfig config = s.config();
+    config.remote->token_keys_url.clear();
+    config.remote->token_signer =
+        LoadedFile{"/key.pem", to_bytes(as_bytes(to_pem("PUBLIC KEY", key.spki())))};
+    const auto kind = ItaKind::make(config, {s.network, [] { return BootTime(); }, [](auto) {}});
+    REQUIRE_OK(kind);
+    const auto report_data = (*kind)->begin(kNonce);
+    REQUIRE_OK(report_data);
+    const AzureMachine machine(Tee::tdx, *report_data);
+    json claims = machine.td_claims();
+    claims.update(json{{"attester_type", "AZTDX"},
+                       {"verifier_nonce", {{"val", "AQI="}, {"iat", "Aw=="}}},
+                       {"attester_user_data", {{"attestd-session", to_hex(kNonce)}}}});
+    // What is bound below a paravisor, one by one.
+    struct Row {
+        const char* id;
+        void (*change)(json&);
+    };
+    const auto row = GENERATE(values<Row>({
+        {nullptr, [](json&) {}},
+        {"tdx.stated.token.nonce",
+         [](json& c) { c["attester_user_data"]["attestd-session"] = std::string(64, '0'); }},
+        {"tdx.stated.token.nonce",
+         [](json& c) {
+             c["attester_runtime_data"] = c["attester_user_data"];
+             c.erase("attester_user_data");
+         }},
+        {"tdx.stated.token.evidence",
+         [](json& c) { c["tdx_report_data"] = std::string(128, '0'); }},
+    }));
+    row.change(claims);
+    const json token{{"iss", "https://portal.example"},
+                     {"iat", kSeconds},
+                     {"exp", kSeconds + 300},
+                     {"tdx", claims}};
+    s.network->answers.insert_or_assign(
+        "/appraisal/v2/attest/azure",
+        answered(200, json{{"token", key.sign("PS384", token.dump())}}.dump()));
+    const auto result = (*kind)->appraise(machine.evidence(), Expectations{*report_data}, kNow);
+    REQUIRE_OK(result);
+    if (row.id != nullptr) {
+        CHECK(result->findings().at(0).id == row.id);
+        return;
+    }
+    INFO((result->findings().empty() ? std::string()
+                                     : result->findings()[0].id + result->findings()[0].detail));
+    CHECK(result->verdict() == Verdict::accepted);
+    const json sent = json::parse(as_text(s.network->asked.back().body)).at("tdx");
+    const std::string ours = R"({"attestd-session":")" + to_hex(kNonce) + "\"}";
+    CHECK(sent["user_data"] == to_base64(as_bytes(ours)));
+    CHECK(sent["runtime_data"] == to_base64(as_bytes(machine.runtime)));
+    CHECK(sent["quote"] == to_base64(machine.azure.td_quote));
 }
 
 }  // namespace attestd::remote::ita_test

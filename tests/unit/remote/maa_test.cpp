@@ -1,12 +1,8 @@
 // Azure Attestation asked about a machine below a paravisor: its JSON is the runtime data.
 #include "agent/remote/maa.h"
 
-#include "quote/azure/azure_evidence.h"
-#include "quote/base/digest.h"
 #include "quote/x509/pem.h"
-#include "tests/support/forge/azure_forge.h"
-#include "tests/support/forge/report_forge.h"
-#include "tests/unit/remote/remote_samples.h"
+#include "tests/unit/remote/azure_machine.h"
 
 namespace attestd::remote::maa_test {
 namespace {
@@ -16,47 +12,26 @@ using nlohmann::json;
 
 const Bytes kNonce(32, 0x5a);
 
-// Evidence of an Azure SNP machine that was asked for `report_data`.
-struct Machine {
-    explicit Machine(const ReportData& report_data) {
-        forge::RuntimeSpec spec;
-        spec.user_data = to_hex(report_data);
-        runtime = forge::runtime_json(spec);
-        fields.report_data = forge::bound_report_data(runtime);
-        forge::HclSpec blob;
-        blob.runtime = runtime;
-        blob.hardware_report = forge::report_bytes(fields);
-        azure.hcl_blob = forge::hcl_blob(blob);
-        forge::VtpmQuoteSpec quote;
-        quote.nonce = vtpm_nonce(report_data);
-        azure.vtpm_quote.emplace();
-        azure.vtpm_quote->message = forge::attest_bytes(quote);
-        azure.vtpm_quote->signature = forge::shared_vtpm_key().sign(azure.vtpm_quote->message);
-        azure.vtpm_quote->pcrs = quote.pcrs;
-        azure.vcek = Bytes{0x30, 0x00};
-        azure.user_data = UserDataRule::nonce;
+json claims_of(const AzureMachine& machine) {
+    json out{{"iss", "https://m.attest.example"},
+             {"iat", kSeconds},
+             {"exp", kSeconds + 28800},
+             {"x-ms-runtime", json::parse(machine.runtime)}};
+    if (machine.tee == Tee::tdx) {
+        out.update(machine.td_claims());
+        out["x-ms-attestation-type"] = "tdxvm";
+        return out;
     }
-    [[nodiscard]] Evidence evidence() const {
-        return {Tee::snp, to_bytes(as_bytes(write_azure_evidence(azure))), {}, {}, "azure_vtpm"};
-    }
-    [[nodiscard]] json claims() const {
-        return {{"iss", "https://m.attest.example"},
-                {"iat", kSeconds},
-                {"exp", kSeconds + 28800},
-                {"x-ms-attestation-type", "sevsnpvm"},
-                {"x-ms-compliance-status", "azure-compliant-cvm"},
-                {"x-ms-sevsnpvm-is-debuggable", false},
-                {"x-ms-sevsnpvm-reportdata", to_hex(fields.report_data)},
-                {"x-ms-sevsnpvm-launchmeasurement", to_hex(fields.measurement)},
-                {"x-ms-sevsnpvm-hostdata", to_hex(fields.host_data)},
-                {"x-ms-sevsnpvm-reportid", to_hex(fields.report_id)},
-                {"x-ms-runtime", json::parse(runtime)}};
-    }
-
-    std::string runtime;
-    forge::SnpFields fields;
-    AzureEvidence azure;
-};
+    out.update(json{{"x-ms-attestation-type", "sevsnpvm"},
+                    {"x-ms-compliance-status", "azure-compliant-cvm"},
+                    {"x-ms-sevsnpvm-is-debuggable", false},
+                    {"x-ms-sevsnpvm-migration-allowed", false},
+                    {"x-ms-sevsnpvm-reportdata", to_hex(machine.fields.report_data)},
+                    {"x-ms-sevsnpvm-launchmeasurement", to_hex(machine.fields.measurement)},
+                    {"x-ms-sevsnpvm-hostdata", to_hex(machine.fields.host_data)},
+                    {"x-ms-sevsnpvm-reportid", to_hex(machine.fields.report_id)}});
+    return out;
+}
 
 struct Setting {
     test::JwsForge key{"RSA"};
@@ -75,10 +50,11 @@ struct Setting {
         REQUIRE_OK(made);
         kind = *std::move(made);
     }
-    AttestationResult judge(const Machine& machine, const json& claims,
+    AttestationResult judge(const AzureMachine& machine, const json& claims,
                             const ReportData& report_data) {
         const json answer{{"token", key.sign("RS256", claims.dump())}};
-        network->answers.insert_or_assign("SevSnpVm?api-version=2025-06-01",
+        const std::string path = machine.tee == Tee::snp ? "SevSnpVm" : "TdxVm";
+        network->answers.insert_or_assign(path + "?api-version=2025-06-01",
                                           answered(200, answer.dump()));
         const auto result = kind->appraise(machine.evidence(), Expectations{report_data}, kNow);
         REQUIRE_OK(result);
@@ -90,13 +66,14 @@ struct Setting {
 
 TEST_CASE("Azure Attestation: below a paravisor its JSON is sent, and must hold our report data",
           "[remote]") {
+    const Tee tee = GENERATE(Tee::snp, Tee::tdx);
     Setting s;
     auto report_data = s.kind->begin(kNonce);
     REQUIRE_OK(report_data);
     CHECK(
         std::all_of(report_data->begin() + 32, report_data->end(), [](auto b) { return b == 0; }));
-    const Machine machine(*report_data);
-    const auto good = s.judge(machine, machine.claims(), *report_data);
+    const AzureMachine machine(tee, *report_data);
+    const auto good = s.judge(machine, claims_of(machine), *report_data);
     INFO((good.findings().empty() ? std::string()
                                   : good.findings()[0].id + good.findings()[0].detail));
     CHECK(good.verdict() == Verdict::accepted);
@@ -109,6 +86,10 @@ TEST_CASE("Azure Attestation: below a paravisor its JSON is sent, and must hold 
     CHECK(body["runtimeData"]["dataType"] == "JSON");
     CHECK(body["runtimeData"]["data"] ==
           to_base64url(as_bytes(machine.runtime), Base64Padding::full));
+    if (tee == Tee::tdx) {
+        CHECK(body["quote"] == to_base64url(machine.azure.td_quote, Base64Padding::full));
+        return;
+    }
     const auto report =
         from_base64url(body["report"].get<std::string>(), "report", Base64Padding::full);
     REQUIRE_OK(report);
@@ -126,29 +107,38 @@ TEST_CASE("Azure Attestation: another attempt's runtime data, or another report'
         return *data;
     };
     const ReportData report_data = begin();
-    const Machine machine(report_data);
-    json claims = machine.claims();
+    const AzureMachine machine(Tee::snp, report_data);
+    json claims = claims_of(machine);
     claims["x-ms-runtime"]["user-data"] = std::string(128, '0');
     const auto other = s.judge(machine, claims, report_data);
     CHECK(other.verdict() == Verdict::refused);
     CHECK(other.findings().at(0).id == "snp.stated.token.nonce");
     CHECK(s.kind->take_token() == nullptr);
 
-    claims = machine.claims();
+    claims = claims_of(machine);
     claims["x-ms-sevsnpvm-reportid"] = std::string(64, '0');
     const auto foreign = s.judge(machine, claims, begin());
     CHECK(foreign.findings().at(0).id == "snp.stated.token.evidence");
 
     // The host changes the JSON under the hardware's digest of it.
-    Machine changed(report_data);
-    changed.fields.report_data[0] ^= 1;
-    forge::HclSpec blob;
-    blob.runtime = changed.runtime;
-    blob.hardware_report = forge::report_bytes(changed.fields);
-    changed.azure.hcl_blob = forge::hcl_blob(blob);
-    const auto unbound = s.judge(changed, changed.claims(), begin());
+    AzureMachine changed(Tee::snp, report_data);
+    changed.flip = 1;
+    changed.make();
+    const auto unbound = s.judge(changed, claims_of(changed), begin());
     CHECK(unbound.verdict() == Verdict::refused);
     CHECK(unbound.findings().at(0).id == "snp.stated.hcl.binding");
+}
+
+TEST_CASE("Azure Attestation: a TD below a paravisor, whose JSON holds other report data",
+          "[remote]") {
+    Setting s;
+    const auto report_data = s.kind->begin(kNonce);
+    REQUIRE_OK(report_data);
+    const AzureMachine machine(Tee::tdx, *report_data);
+    json claims = claims_of(machine);
+    claims["x-ms-runtime"]["user-data"] = std::string(128, '0');
+    const auto refused = s.judge(machine, claims, *report_data);
+    CHECK(refused.findings().at(0).id == "tdx.stated.token.nonce");
 }
 
 }  // namespace attestd::remote::maa_test
