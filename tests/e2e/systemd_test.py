@@ -236,6 +236,31 @@ def test_clean_stop():
     m.start_daemon()
 
 
+def test_loopback_port():
+    """systemd hands the shipped unit a port on loopback, and who calls there is the workload of that socket alone"""
+    m = machine()
+    m.listeners.append({"name": "coco-tcp", "kind": "coco", "loopback_tcp": True})
+    m.workloads["tcp"] = {"match": [{"socket": "coco-tcp"}]}
+    m.secrets["tcp/key"] = {"source": "store", "resource": "default/tcp/key", "allow": ["tcp"], "test": True}
+    m.write_config()
+    m.systemctl("stop", "attestd.service")
+    m.systemctl("start", "attestd-coco-tcp.socket")
+    m.start_daemon()
+
+    def get(path):
+        asks = (f'exec 3<>/dev/tcp/127.0.0.1/8006; printf "GET {path} HTTP/1.1\\r\\nHost: x\\r\\n'
+                'Connection: close\\r\\n\\r\\n" >&3; cat <&3')
+        return m.run("bash", "-c", asks).stdout
+
+    assert get("/info").startswith("HTTP/1.1 200 ") and '"feature":"all"' in get("/info"), get("/info")
+    assert get("/cdh/resource/default/app/key").startswith("HTTP/1.1 404 ")
+    denied = [r for r in m.audit() if r.get("socket") == "coco-tcp"][-1]
+    assert denied["tcp_address"].startswith("127.0.0.1:") and "uid" not in denied, denied
+    # What is granted gets as far as the store, which waits for the operator's key after a restart.
+    answer = get("/cdh/resource/default/tcp/key")
+    assert answer.startswith("HTTP/1.1 503 ") and '"store.locked"' in answer, answer
+
+
 def main():
     global BUILD
     BUILD = sys.argv[-1]

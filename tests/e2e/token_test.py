@@ -13,6 +13,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
+import canary_test  # noqa: E402
 import kbs_rig  # noqa: E402
 import remote_verifier_test  # noqa: E402
 import rig  # noqa: E402
@@ -161,6 +162,19 @@ def test_token_with_key():
             assert not any(p["token"] in text or p["tee_keypair"].splitlines()[1] in text for p in pairs)
             assert "tee_keypair" not in asked(r).body.decode()  # by that way, never
             kbs_rig.good(r.broker)
+
+
+def test_nothing_stays():
+    """once a token and its key are sent, no mapping of the daemon holds the key, or the token's signature"""
+    canary_test.need_root()
+    with broker(granted(**KEY)) as r:
+        pair = ask(r, "coco", KBS).json
+        assert asked(r).status == 200
+        canary = canary_test.Canary()
+        canary.forms = {"key": pair["tee_keypair"].splitlines()[1].encode(),
+                        "token": pair["token"].split(".")[2].encode()}
+        hits = canary_test.search_memory(r.daemon.child.pid, canary, b"token:broker")
+        assert not hits, hits
 
 
 def test_key_is_taken_back():
