@@ -160,7 +160,7 @@ TEST_CASE("sealed source: a file is a regular one of bounded size", "[sealed]") 
     const std::string full(kMaxSealedLen, 'a');
     s.deliver(full + "\n");
     CHECK(read_sealed_file(s.file) == full);
-    REQUIRE_ERRC(Errc::sealed_file, read_sealed_file(s.file + "/below"));
+    REQUIRE_ERRC(Errc::sealed_missing, read_sealed_file(s.file + "/below"));
     s.deliver(full + "a");
     REQUIRE_ERRC(Errc::sealed_file, read_sealed_file(s.file));
     s.deliver(full + "aa");
