@@ -183,7 +183,7 @@ enum class VerifierType : std::uint8_t {
 
 /// Whether that token is an attestation service's of Confidential Containers.
 [[nodiscard]] constexpr bool is_coco_service(VerifierType type) noexcept {
-    return type == VerifierType::kbs;
+    return type == VerifierType::kbs || type == VerifierType::coco_as;
 }
 
 /// Whether results of this kind come with a token that others take as its word.
