@@ -57,7 +57,7 @@ class JwsKey final {
 class Jws final {
  public:
     Jws(Jws&&) noexcept = default;
-    Jws& operator=(Jws&&) = delete;
+    Jws& operator=(Jws&&) noexcept = default;
     ~Jws();
 
     /// Takes a token apart; nothing is believed yet. Errc::token_malformed (also for a header with
@@ -71,13 +71,6 @@ class Jws final {
     /// Whether `key` signed this. Errc::token_algorithm when the token names another algorithm than
     /// the key's, Errc::token_signature.
     [[nodiscard]] Result<void> verify(const JwsKey& key) const;
-
-    // Without its signature a token is nobody's: what is left of one in memory cannot be shown.
-    ~Jws() { wipe_bytes(signature_); }
-    Jws(Jws&&) = default;
-    Jws& operator=(Jws&&) = default;
-    Jws(const Jws&) = default;
-    Jws& operator=(const Jws&) = default;
 
  private:
     Jws(JsonDocument header, JwsAlgorithm algorithm)
