@@ -49,6 +49,7 @@ struct AzureClaims;
 struct BootFacts;
 struct AppraisalPolicy;
 struct Expectations;
+struct UsedEndorsements;
 class AffirmingResult;
 
 class AttestationResult final {
@@ -69,6 +70,9 @@ class AttestationResult final {
     [[nodiscard]] const AzureClaims* azure() const noexcept { return azure_.get(); }
     /// What the event log explains, once its replay gave the evidence's registers; else null.
     [[nodiscard]] const BootFacts* boot() const noexcept { return boot_.get(); }
+    /// The endorsements that it rests on (used_endorsements.h). Null unless all of them were
+    /// verified here, and the evidence's signature with them; policy may have refused all the same.
+    [[nodiscard]] const UsedEndorsements* rests_on() const noexcept { return rests_on_.get(); }
     /// SHA-256 of the signed part of the evidence: what audit records and status call it.
     [[nodiscard]] const Sha256& evidence_digest() const noexcept { return evidence_digest_; }
 
@@ -91,6 +95,7 @@ class AttestationResult final {
     Claims claims_;
     std::shared_ptr<const AzureClaims> azure_;
     std::shared_ptr<const BootFacts> boot_;
+    std::shared_ptr<const UsedEndorsements> rests_on_;
     Sha256 evidence_digest_{};
 };
 

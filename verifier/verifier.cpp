@@ -98,6 +98,7 @@ Pending appraise_quote(const ParsedQuote& quote, const PlatformOutcome& outcome,
         appraise_sgx(out, policy.sgx, std::get<EnclaveReport>(quote.quote.body));
     if (!outcome.platform) return pending;
     out.grade(outcome.platform->grade);
+    out.rests_on(outcome.platform->rests_on);
     pending.until = std::min(outcome.platform->validity.until, grace_end);
     return pending;
 }
@@ -173,6 +174,7 @@ Pending appraise_report(ParsedSnpReport parsed, const SnpLeafOutcome& outcome,
                  "no revocation list of AMD is given; the baseline checks one when it is");
     }
     out.grade((*leaf)->grade);
+    out.rests_on((*leaf)->rests_on);
     pending.until = (*leaf)->validity.until;
     return pending;
 }

@@ -1,9 +1,10 @@
-// attestd-allocation-failures: every single allocation of a whole appraisal fails once.
+// attestd-allocation-failures: every C++ allocation of a whole appraisal fails once, or each N-th.
 //
 // Endorsements are read, a verifier is made and forged evidence is appraised; then the same again
 // with the first allocation failing, the second, and so on to the last.
 // What must come of it is std::bad_alloc or an error, never a crash, a leak, or another result than
-// the right one; and a verifier that remembers must be none the worse for it.
+// the right one; and a verifier that remembers must be none the worse for it. OpenSSL's own
+// allocations are not among them.
 //
 //   attestd-allocation-failures [EVERY [KIND...]]    each EVERY-th allocation only; TAP
 #include <fmt/format.h>
@@ -145,10 +146,12 @@ class Campaign {
     // An explanation of the first thing that is wrong; empty when nothing is.
     std::string run(std::size_t every) {
         if (!is_accepted_) return "the evidence is not accepted: " + right_;
+        if (num_allocations_ == 0) return "no allocation was counted";
         for (std::size_t n = 1; n <= num_allocations_; n += every) {
             if (std::string wrong = run_one(n); !wrong.empty())
                 return fmt::format("allocation {}: {}", n, wrong);
         }
+        if (num_thrown_ == 0) return "no allocation was made to fail";
         return {};
     }
     std::size_t num_allocations() const { return num_allocations_; }

@@ -139,14 +139,12 @@ class AzureRig(rig.Rig):
 
     def start_paravisor(self):
         self.machine_dir.mkdir(mode=0o700, exist_ok=True)
-        for name, key in rig.VENDOR_KEYS.items():
-            (self.machine_dir / name).write_bytes(key)
-            (self.machine_dir / name).chmod(0o600)
+        rig.give_vendor_keys(self.machine_dir)
         self.paravisor = self.run(
             "paravisor", [self.program("attestd-paravisor"), "--dir", self.machine_dir, "--tee", self.tee, "--tpm",
                           self.socket("swtpm"), "--listen", self.socket("tpm")],
             until=lambda process: "ready" in process.output)
-        rig.VENDOR_KEYS.update({key.name: key.read_bytes() for key in self.machine_dir.glob("*.key.pem")})
+        rig.keep_vendor_keys(self.machine_dir)
 
     def start_machine(self, prepare=tpm_client.Tpm.prepare):
         self.start_tpm(prepare)

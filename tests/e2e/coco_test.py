@@ -5,10 +5,10 @@ usage: coco_test.py BUILD-DIR
 """
 import base64
 import json
+import os
 import pathlib
 import shutil
 import socket
-import subprocess
 import sys
 import urllib.parse
 import urllib.request
@@ -218,6 +218,13 @@ def test_from_a_broker():
         assert ask(r, "coco", "GET", "/cdh/resource/default/db/other").status == 403
 
 
+def inodes(pid, table):
+    """of the sockets in a table of /proc/PID/net"""
+    column = 6 if table == "unix" else 9
+    rows = pathlib.Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+    return {row.split()[column] for row in rows}
+
+
 def test_loopback():
     """behind systemd's socket proxy a client has it over loopback TCP, and attestd opens no such socket"""
     if not pathlib.Path(PROXY).exists() or shutil.which("systemd-socket-activate") is None:
@@ -234,8 +241,11 @@ def test_loopback():
                 assert answer.read() == VALUE
         finally:
             proxy.stop()
-        tcp = subprocess.run(["ls", "-l", f"/proc/{r.daemon.child.pid}/fd"], capture_output=True, text=True).stdout
-        assert "socket:" in tcp
+        pid = r.daemon.child.pid
+        links = [os.readlink(link) for link in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+        own = {link[8:-1] for link in links if link.startswith("socket:[")}
+        assert own & inodes(pid, "unix"), links  # that such a number would be found
+        assert not own & (inodes(pid, "tcp") | inodes(pid, "tcp6") | inodes(pid, "udp") | inodes(pid, "udp6")), links
 
 
 def main():

@@ -126,6 +126,9 @@ def test_same_bytes_again():
 class Packaged(systemd_rig.Confidential):
     """The emulated machine, on which nothing of the product lies yet."""
 
+    def config(self):
+        return {**super().config(), "identity": {"inspect_socket": "/run/attestd/inspect.sock"}}
+
     def install(self):
         for file in packages().values():
             self.write(f"rig/{file.name}", file.read_bytes())
@@ -136,7 +139,7 @@ def test_installed_started_purged():
     systemd_rig.need()
     packages()
     with Packaged(BUILD) as m:
-        m.workloads = {"app": {"match": [{"unit": "app.service"}]}}
+        m.workloads = {"app": {"match": [{"unit": "app.service", "exe_path": "/usr/bin/attestctl"}]}}
         m.secrets = {"app/key": {"source": "store", "allow": ["app"], "test": True}}
         m.start()
         files = [f"/rig/{file.name}" for file in packages().values()]
@@ -144,21 +147,34 @@ def test_installed_started_purged():
         assert done.returncode == 0, done.stdout + done.stderr
         assert "attestd" in m.run("getent", "passwd", "attestd").stdout
         m.write_config()
-        m.systemctl("start", "attestd.socket")
+        m.systemctl("enable", "--now", "attestd.socket", "attestd-inspect.socket", "attestd-coco.socket")
         m.start_daemon()
         m.put("app/key", VALUE)
         got = m.fetch_secret("app.service", "app/key")
         assert got.stdout == VALUE.decode(), (got.stdout, got.stderr)
-        # The same again: an upgrade keeps what there is, and the daemon that ran runs.
+        # The same again: an upgrade keeps what there is, and the daemon that ran runs. What answered the question
+        # about the caller's executable still runs and has to go, and its socket to be there again.
         before = m.show("attestd.service", "MainPID")
+        assert m.show("attestd-inspect.service", "ActiveState") == "active"
         done = m.run("dpkg", "--install", *files, check=False, seconds=300)
         assert done.returncode == 0, done.stdout + done.stderr
         rig.wait_until("the new daemon runs", lambda: m.show("attestd.service", "ActiveState") == "active"
                        and m.show("attestd.service", "MainPID") not in ("0", before))
         assert m.path("var/lib/attestd").exists()
+        assert "does not run again" not in done.stderr, done.stderr
+        assert m.show("attestd-inspect.service", "ActiveState") == "inactive"
+        assert m.show("attestd-inspect.socket", "ActiveState") == "active"
+        m.wait_healthy()
+        # The store is closed until its recovery key is shown; but who asks is looked at, by the new program.
+        m.fetch_secret("app.service", "app/key")
+        rig.wait_until("attestd-inspect was asked", lambda: m.show("attestd-inspect.service", "ActiveState") == "active")
+        m.systemctl("start", "attestd-coco.service")
         done = m.run("dpkg", "--purge", *packages(), check=False, seconds=300)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert m.show("attestd.service", "ActiveState") == "inactive"
+        for unit in ("attestd.service", "attestd-inspect.socket", "attestd-inspect.service", "attestd-coco.socket",
+                     "attestd-coco.service", "attestd-fetch.socket"):
+            assert m.show(unit, "ActiveState") == "inactive", unit
+        assert not list(m.path("etc/systemd/system").rglob("attestd*")), "a unit is still enabled"
         for gone in ("usr/bin/attestd", "usr/bin/attestctl", "usr/lib/systemd/system/attestd.service",
                      "var/lib/attestd", "etc/attestd", "run/attestd/attestd.sock"):
             assert not m.path(gone).exists(), gone

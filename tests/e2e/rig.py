@@ -19,9 +19,28 @@ from openapi import Description
 
 START_SECONDS = 60  # generous: test machines are busy
 
-# Keys of the machine's vendor. Making them takes seconds of prime search, so one run makes them once; the
-# chip's own secret is each machine's.
-VENDOR_KEYS = {}
+# Keys of the machine's vendor. Making them takes seconds of prime search, so one run makes them once, and where
+# the environment names a folder for them (Meson's tests do) a build folder does; the chip's own secret is each machine's.
+KEPT_KEYS = pathlib.Path(os.environ["ATTESTD_TEST_KEYS"]) if "ATTESTD_TEST_KEYS" in os.environ else None
+VENDOR_KEYS = {key.name: key.read_bytes() for key in (KEPT_KEYS.glob("*.key.pem") if KEPT_KEYS else ())}
+
+
+def give_vendor_keys(machine_dir):
+    for name, key in VENDOR_KEYS.items():
+        if not (machine_dir / name).exists():
+            (machine_dir / name).write_bytes(key)
+            (machine_dir / name).chmod(0o600)
+
+
+def keep_vendor_keys(machine_dir):
+    """those that a machine has by now, for the next one"""
+    for key in machine_dir.glob("*.key.pem"):
+        VENDOR_KEYS[key.name] = key.read_bytes()
+        if KEPT_KEYS and not (KEPT_KEYS / key.name).exists():
+            KEPT_KEYS.mkdir(mode=0o700, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=KEPT_KEYS, delete=False) as made:
+                made.write(VENDOR_KEYS[key.name])
+            os.replace(made.name, KEPT_KEYS / key.name)
 
 API = Description()
 
@@ -166,14 +185,11 @@ class Rig:
 
     def start_machine(self):
         self.machine_dir.mkdir(mode=0o700, exist_ok=True)
-        for name, key in VENDOR_KEYS.items():
-            if not (self.machine_dir / name).exists():
-                (self.machine_dir / name).write_bytes(key)
-                (self.machine_dir / name).chmod(0o600)
+        give_vendor_keys(self.machine_dir)
         self.devsim = Process(self.new_log("devsim"), self.machine_command())
         wait_until("attestd-devsim listens", lambda: "ready" in self.devsim.output or not self.devsim.running())
         assert self.devsim.running(), self.devsim.output
-        VENDOR_KEYS.update({key.name: key.read_bytes() for key in self.machine_dir.glob("*.key.pem")})
+        keep_vendor_keys(self.machine_dir)
 
     def machine_command(self):
         return [self.program("attestd-devsim"), "--dir", self.machine_dir, "--tee", "snp",

@@ -313,8 +313,7 @@ chmod -R a+rX /etc/attestd/machine
 if [ -d /run/rig/devices ]; then mount --bind /run/rig/devices/sys/kernel/config /sys/kernel/config; fi
 """)
         (self.path("rig/machine")).mkdir(mode=0o700)
-        for name, key in rig.VENDOR_KEYS.items():
-            self.write(f"rig/machine/{name}", key, 0o600)
+        rig.give_vendor_keys(self.path("rig/machine"))
         if self.tee == "tdx":
             pair = self.folder / "recovery.pem"
             subprocess.run([str(self.build / "agent/cli/attestctl"), "store", "recovery-key", str(pair)], check=True,
@@ -326,7 +325,7 @@ if [ -d /run/rig/devices ]; then mount --bind /run/rig/devices/sys/kernel/config
         self.prepare()
         super().start()
         self.systemctl("start", "rig-machine.service", seconds=120)
-        rig.VENDOR_KEYS.update({key.name: key.read_bytes() for key in self.path("rig/machine").glob("*.key.pem")})
+        rig.keep_vendor_keys(self.path("rig/machine"))
 
     def start_daemon(self):
         self.systemctl("start", "attestd.service", seconds=120)

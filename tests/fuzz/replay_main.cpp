@@ -1,9 +1,11 @@
 // attestd-fuzz-replay: one target in the normal test suite, so that it cannot rot.
 //
 //   attestd-fuzz-replay TARGET REGRESSIONS-DIR    seeds, regressions and some mutations, as TAP
-//   attestd-fuzz-replay TARGET --file FILE        one input, such as a crash that scripts/fuzz
-//   found attestd-fuzz-replay TARGET --mutation N FILE  writes mutation N into FILE, without
-//   running it attestd-fuzz-replay --targets TARGET...       that these are all targets
+//   attestd-fuzz-replay TARGET --file FILE        one input, such as a crash that was found
+//   attestd-fuzz-replay TARGET --mutation N FILE  writes mutation N into FILE, and runs nothing
+//   attestd-fuzz-replay --targets REGRESSIONS-DIR TARGET...
+//                                                 that these are all targets, and that each folder
+//                                                 of regressions is one's and holds some
 //
 // A property that does not hold ends the program; the input that was at work is named then.
 #include <fmt/format.h>
@@ -114,23 +116,38 @@ int write_mutation(const Target& target, const char* number, const char* path) {
     return 0;
 }
 
-int check_list(std::vector<std::string_view> named) {
+// What is wrong with the folders of regressions; empty when nothing is.
+std::string wrong_folder(const std::filesystem::path& regressions) {
+    if (!std::filesystem::is_directory(regressions)) return regressions.string() + " is not there";
+    for (const auto& entry : std::filesystem::directory_iterator(regressions)) {
+        const std::string name = entry.path().filename().string();
+        if (find_target(name) == nullptr) return name + " is no target";
+        if (read_seeds(entry.path()).empty()) return name + " holds nothing";
+    }
+    return {};
+}
+
+int check_list(const char* regressions, std::vector<std::string_view> named) {
     std::vector<std::string_view> there;
     for (const Target& target : all_targets()) there.push_back(target.name);
     std::sort(named.begin(), named.end());
     std::sort(there.begin(), there.end());
-    fmt::print("1..1\n{} 1 - all {} targets are run\n", named == there ? "ok" : "not ok",
-               there.size());
+    const bool all_run = named == there;
+    fmt::print("1..2\n{} 1 - all {} targets are run\n", all_run ? "ok" : "not ok", there.size());
     for (const std::string_view name : there) fmt::print("# {}\n", name);
-    return named == there ? 0 : 1;
+    const std::string wrong = wrong_folder(regressions);
+    fmt::print("{} 2 - each folder of regressions is a target's\n",
+               wrong.empty() ? "ok" : "not ok");
+    if (!wrong.empty()) std::fprintf(stderr, "regressions: %s\n", wrong.c_str());
+    return all_run && wrong.empty() ? 0 : 1;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
     const std::vector<std::string_view> args(argv + 1, argv + argc);
-    if (args.size() >= 2 && args[0] == "--targets")
-        return check_list({args.begin() + 1, args.end()});
+    if (args.size() >= 3 && args[0] == "--targets")
+        return check_list(argv[2], {args.begin() + 2, args.end()});
     const Target* const target = args.empty() ? nullptr : find_target(args[0]);
     if (target == nullptr || args.size() < 2 || args.size() > 4) {
         std::fprintf(stderr,

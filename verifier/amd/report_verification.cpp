@@ -133,14 +133,15 @@ Result<ChainKeys> find_links(const Certificate& leaf, Product product,
 }
 
 // Step 8. The list is AMD's only for its intermediates; leaves all have serial 0, which stands for
-// nothing.
+// nothing. Adds the list that it went by to `used`.
 Result<Window> check_crl(const ChainKeys& keys, const Endorsements& endorsements,
-                         const SnpChainOptions& options, Time now, bool& checked) {
+                         const SnpChainOptions& options, Time now,
+                         std::vector<std::shared_ptr<const Crl>>& used) {
     const auto crls = verify_crls(endorsements.crls(), keys.root.verified, CrlRole::unsaid, now,
                                   "revocation list");
     if (!crls && crls.error().code == Errc::crl_missing && !options.require_crl) return Window{};
     if (!crls) return tl::make_unexpected(crls.error());
-    checked = true;
+    used.push_back(std::make_shared<const Crl>(crls->newest()));
     const ByteView leaf_serial = keys.leaf.certificate.serial();
     if (crls->revokes(keys.intermediate.certificate.serial())) {
         return fail(Errc::intermediate_revoked,
@@ -165,8 +166,8 @@ Result<VerifiedSnpLeaf> verify_candidate(const Certificate& candidate, const Snp
                                          const SnpChainOptions& options, Time now) {
     ATTESTD_TRY(const AmdLeafExtension extension, check_leaf(candidate, report));
     auto keys = find_links(candidate, extension.product, endorsements.certificates(), anchors, now);
-    bool crl_checked = false;
-    const auto crl = keys ? check_crl(*keys, endorsements, options, now, crl_checked)
+    std::vector<std::shared_ptr<const Crl>> crls;
+    const auto crl = keys ? check_crl(*keys, endorsements, options, now, crls)
                           : Result<Window>(tl::make_unexpected(keys.error()));
     if (!crl && !is_absence(crl.error().code)) return tl::make_unexpected(crl.error());
     // An issuer or a list that is absent hides no failure of the leaf's own.
@@ -177,8 +178,19 @@ Result<VerifiedSnpLeaf> verify_candidate(const Certificate& candidate, const Snp
                                 .intersect(keys->leaf.certificate.validity())
                                 .intersect(keys->intermediate.certificate.validity())
                                 .intersect(keys->root.verified.certificate.validity());
-    return VerifiedSnpLeaf{std::move(keys->leaf), extension.product, std::string(extension.csp_id),
-                           crl_checked,           validity,          keys->root.grade};
+    const bool crl_checked = !crls.empty();
+    UsedEndorsements used{
+        {candidate, keys->intermediate.certificate, keys->root.verified.certificate},
+        std::move(crls),
+        nullptr,
+        nullptr};
+    return VerifiedSnpLeaf{std::move(keys->leaf),
+                           extension.product,
+                           std::string(extension.csp_id),
+                           crl_checked,
+                           validity,
+                           keys->root.grade,
+                           std::make_shared<const UsedEndorsements>(std::move(used))};
 }
 
 bool may_be_leaf(const Certificate& certificate) noexcept {

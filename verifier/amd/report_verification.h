@@ -16,6 +16,7 @@
 #include "verifier/endorsements.h"
 #include "verifier/internal/chain.h"
 #include "verifier/trust_anchors.h"
+#include "verifier/used_endorsements.h"
 
 namespace attestd {
 
@@ -33,6 +34,7 @@ struct VerifiedSnpLeaf {
     bool crl_checked;
     Window validity;
     Grade grade;
+    std::shared_ptr<const UsedEndorsements> rests_on;
 };
 
 /// All of them that have a key of their own: one VCEK, but as many VLEKs as providers' were given.

@@ -143,7 +143,12 @@ VerifiedCollateral assemble_collateral(const Parts& parts, Time now) {
                                 .intersect(parts.qe_identity->validity)
                                 .intersect(parts.authorities->intermediate.certificate.validity())
                                 .intersect(parts.authorities->root.verified.certificate.validity());
-    return {*parts.authorities, *parts.pck_crls, parts.tcb_info->body, parts.qe_identity->body,
+    return {*parts.authorities,
+            *parts.pck_crls,
+            {std::make_shared<const Crl>(parts.root_crls->newest()),
+             std::make_shared<const Crl>(parts.pck_crls->newest())},
+            parts.tcb_info->body,
+            parts.qe_identity->body,
             validity};
 }
 
@@ -230,6 +235,16 @@ void verify_qe_report(const ParsedQuote& quote, Steps& steps, Parts& parts) {
     parts.attestation_key = steps.take(attestation_key_of(quote));
 }
 
+UsedEndorsements used(const Parts& parts) {
+    const VerifiedCollateral& collateral = *parts.collateral;
+    const VerifiedAuthorities& issuers = collateral.authorities;
+    return {{parts.leaf->verified.certificate, issuers.intermediate.certificate,
+             issuers.root.verified.certificate},
+            collateral.crls,
+            collateral.tcb_info,
+            collateral.qe_identity};
+}
+
 VerifiedPlatform assemble(const ParsedQuote& quote, const Parts& parts, Time now) {
     const VerifiedCollateral& collateral = *parts.collateral;
     const Window validity = Window{now, Time::max()}
@@ -238,7 +253,8 @@ VerifiedPlatform assemble(const ParsedQuote& quote, const Parts& parts, Time now
     return {{parts.leaf->pck, collateral.tcb_info, collateral.qe_identity, quote.qe_report.isv_svn},
             *parts.attestation_key,
             validity,
-            collateral.authorities.root.grade};
+            collateral.authorities.root.grade,
+            std::make_shared<const UsedEndorsements>(used(parts))};
 }
 
 }  // namespace

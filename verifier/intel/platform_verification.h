@@ -19,6 +19,7 @@
 #include "verifier/internal/chain.h"
 #include "verifier/internal/memory.h"
 #include "verifier/trust_anchors.h"
+#include "verifier/used_endorsements.h"
 
 namespace attestd {
 
@@ -38,6 +39,7 @@ struct VerifiedPlatform {
     PublicKey attestation_key;
     Window validity;
     Grade grade;
+    std::shared_ptr<const UsedEndorsements> rests_on;
 };
 
 /// What holds for every platform of one model under one PCK authority, within `validity`, which
@@ -45,6 +47,7 @@ struct VerifiedPlatform {
 struct VerifiedCollateral {
     VerifiedAuthorities authorities;
     VerifiedCrls pck_crls;
+    std::vector<std::shared_ptr<const Crl>> crls;  ///< the newest of the root's and the authority's
     std::shared_ptr<const TcbInfo> tcb_info;
     std::shared_ptr<const EnclaveIdentity> qe_identity;
     Window validity;

@@ -121,7 +121,7 @@ Result<void> VerifiedCrls::take(const Crl& crl, Time now, std::string_view what)
             Errc::crl_expired, what,
             fmt::format("nextUpdate was {}: fetch the current list", to_rfc3339(window.until)));
     }
-    if (!newest_ || newest_->from < window.from) newest_ = window;
+    if (!newest_ || newest().validity().from < window.from) newest_ = lists_.size() - 1;
     return {};
 }
 

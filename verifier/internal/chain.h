@@ -53,8 +53,11 @@ class VerifiedCrls final {
     [[nodiscard]] bool revokes(ByteView serial) const noexcept;
     /// The span in which the newest of them is in force, cut where a later one comes into force.
     [[nodiscard]] Window validity() const noexcept {
-        return {newest_->from, std::min(newest_->until, next_from_ - std::chrono::seconds(1))};
+        const Window& own = newest().validity();
+        return {own.from, std::min(own.until, next_from_ - std::chrono::seconds(1))};
     }
+    /// The newest of those in force.
+    [[nodiscard]] const Crl& newest() const noexcept { return lists_[*newest_]; }
 
  private:
     friend Result<VerifiedCrls> verify_crls(const std::vector<GivenCrl>&,
@@ -64,8 +67,8 @@ class VerifiedCrls final {
     Result<void> take(const Crl& crl, Time now, std::string_view what);
 
     std::vector<Crl> lists_;
-    std::optional<Window> newest_;  // of those in force
-    Time next_from_ = Time::max();  // of those not yet in force
+    std::optional<std::size_t> newest_;  // of those in force: its place in lists_
+    Time next_from_ = Time::max();       // of those not yet in force
 };
 
 /// Finds the lists of `issuer` among `given` that are signed by it and in force at `now`. A list

@@ -34,6 +34,9 @@ class ResultBuilder final {
     void claims(Claims claims) { result_.claims_ = std::move(claims); }
     void azure(std::shared_ptr<const AzureClaims> claims) { result_.azure_ = std::move(claims); }
     void boot(std::shared_ptr<const BootFacts> facts) { result_.boot_ = std::move(facts); }
+    void rests_on(std::shared_ptr<const UsedEndorsements> used) {
+        result_.rests_on_ = std::move(used);
+    }
     void format(std::string format) { result_.format_ = std::move(format); }
     void grade(Grade grade) { result_.grade_ = grade; }
 

@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 
 #include "quote/base/encoding.h"
 #include "quote/base/time.h"
 #include "verifier/claims_json.h"
-#include "verifier/intel/enclave_identity.h"
-#include "verifier/intel/tcb_info.h"
+#include "verifier/used_endorsements.h"
 
 namespace attestd::cli {
 namespace {
@@ -67,6 +65,22 @@ std::vector<Inspection> certificates_of(const Inspection& shown, const Endorseme
     return out;
 }
 
+// What the links are made of. Null: not there.
+struct Given {
+    const Inspection& shown;
+    const Endorsements* endorsements;
+    const UsedEndorsements* used;
+    const AttestationResult* result;
+    LinkState state;  // of endorsements that are shown
+};
+
+Given given_of(const Inspection& shown, const Endorsements* endorsements,
+               const AttestationResult* result) {
+    const UsedEndorsements* const used = result != nullptr ? result->rests_on() : nullptr;
+    const bool is_guess = result != nullptr && used == nullptr;
+    return {shown, endorsements, used, result, is_guess ? LinkState::offered : LinkState::shown};
+}
+
 // Leaf, intermediate, root: by names, which say who claims to have signed, no more.
 std::vector<Inspection> climb(const std::vector<Inspection>& all, std::string_view leaf_format) {
     const auto leaf = std::find_if(all.begin(), all.end(), [&](const Inspection& c) {
@@ -83,6 +97,16 @@ std::vector<Inspection> climb(const std::vector<Inspection>& all, std::string_vi
         });
         if (next == all.end()) break;
         out.push_back(*next);
+    }
+    return out;
+}
+
+std::vector<Inspection> chain_from(const Given& given, std::string_view leaf_format) {
+    if (given.used == nullptr)
+        return climb(certificates_of(given.shown, given.endorsements), leaf_format);
+    std::vector<Inspection> out;
+    for (const Certificate& certificate : given.used->chain) {
+        if (auto one = inspect_bytes(certificate.der(), {})) out.push_back(*std::move(one));
     }
     return out;
 }
@@ -106,11 +130,11 @@ struct Place {
 
 // The chain's certificates, root first. What is not there is a link too.
 void add_certificates(std::vector<ChainLink>& out, const std::vector<Inspection>& chain,
-                      const std::vector<Place>& places) {
+                      LinkState state, const std::vector<Place>& places) {
     for (std::size_t i = 0; i < places.size(); ++i) {
         const std::size_t at = places.size() - 1 - i;  // in `chain`, which begins with the leaf
         ChainLink link{places[i].title, places[i].meaning, {}, places[i].verb, {}, {}, {}};
-        link.state = at < chain.size() ? LinkState::shown : LinkState::missing;
+        link.state = at < chain.size() ? state : LinkState::missing;
         if (at < chain.size()) link.facts = certificate_facts(chain[at].fields);
         out.push_back(std::move(link));
     }
@@ -127,28 +151,37 @@ std::string common_name(const std::string& name) {
     return name.substr(kBegin.size(), name.find(", ") - kBegin.size());
 }
 
-// Of each issuer in the chain, the newest list.
-SideLink revocation_side(const Endorsements* given, const std::vector<Inspection>& chain) {
+// The lists that the result rests on; else all that were given and are of an issuer in the chain.
+std::vector<Json> lists_from(const Given& given, const std::vector<Inspection>& chain) {
+    std::vector<Json> out;
+    const auto take = [&](const Crl& crl) {
+        if (auto one = inspect_bytes(crl.der(), {})) out.push_back(std::move(one->fields));
+    };
+    if (given.used != nullptr) {
+        for (const auto& crl : given.used->crls) take(*crl);
+        return out;
+    }
+    if (given.endorsements == nullptr) return out;
+    for (const GivenCrl& list : given.endorsements->crls()) {
+        if (list.crl) take(*list.crl);
+    }
+    std::erase_if(out, [&](const Json& list) {
+        return std::none_of(chain.begin(), chain.end(), [&](const Inspection& issuer) {
+            return text_of(issuer.fields, "subject") == text_of(list, "issuer");
+        });
+    });
+    return out;
+}
+
+SideLink revocation_side(const Given& given, const std::vector<Inspection>& chain) {
     SideLink out = side("Revocation lists", "Which certificates their issuers have taken back.");
-    out.state = LinkState::missing;
-    if (given == nullptr) return out;
-    for (const Inspection& issuer : chain) {
-        std::optional<Json> newest;
-        for (const GivenCrl& list : given->crls()) {
-            const auto one =
-                list.crl ? inspect_bytes(list.crl->der(), {}) : Result<Inspection>(Inspection{});
-            if (!one || text_of(one->fields, "issuer") != text_of(issuer.fields, "subject"))
-                continue;
-            // RFC 3339 in UTC: later times are greater texts.
-            if (!newest || text_of(one->fields, "this_update") > text_of(*newest, "this_update"))
-                newest = one->fields;
-        }
-        if (!newest) continue;
-        out.state = LinkState::shown;
+    const auto lists = lists_from(given, chain);
+    out.state = lists.empty() ? LinkState::missing : given.state;
+    for (const Json& list : lists) {
         out.facts.emplace_back(
-            common_name(text_of(*newest, "issuer")),
-            fmt::format("{} revoked; {} to {}", (*newest)["revoked_serials"].size(),
-                        text_of(*newest, "this_update"), text_of(*newest, "next_update")));
+            common_name(text_of(list, "issuer")),
+            fmt::format("{} revoked; {} to {}", list["revoked_serials"].size(),
+                        text_of(list, "this_update"), text_of(list, "next_update")));
     }
     return out;
 }
@@ -157,42 +190,48 @@ std::string period(const Window& validity) {
     return to_rfc3339(validity.from) + " to " + to_rfc3339(validity.until);
 }
 
-// The newest TCB information for this model.
-SideLink tcb_side(const Endorsements* given, bool is_tdx, std::string_view fmspc) {
+// Adds what is common to Intel's documents.
+void add_document(SideLink& out, const Window& validity, std::uint32_t evaluation_number) {
+    out.facts.emplace_back("valid", period(validity));
+    out.facts.emplace_back("evaluation number", fmt::format("{}", evaluation_number));
+}
+
+// Where the result does not say what it rests on, every TCB information for this model.
+SideLink tcb_side(const Given& given, bool is_tdx, std::string_view fmspc) {
     SideLink out = side("TCB information", "Which states of this model's firmware are up to date.");
-    out.state = LinkState::missing;
-    if (given == nullptr) return out;
-    std::optional<TcbInfo> newest;
-    for (const SignedDocument& document : given->tcb_infos()) {
-        auto info = parse_tcb_info(document.text);
-        if (!info || info->tdx != is_tdx || to_hex(info->fmspc) != fmspc) continue;
-        if (!newest || info->validity.from > newest->validity.from) newest = *std::move(info);
+    const auto add = [&](const TcbInfo& info) {
+        out.facts.emplace_back("FMSPC", to_hex(info.fmspc));
+        add_document(out, info.validity, info.evaluation_data_number);
+    };
+    if (given.used != nullptr && given.used->tcb_info != nullptr) {
+        add(*given.used->tcb_info);
+    } else if (given.used == nullptr && given.endorsements != nullptr) {
+        for (const SignedDocument& document : given.endorsements->tcb_infos()) {
+            const auto info = parse_tcb_info(document.text);
+            if (info && info->tdx == is_tdx && to_hex(info->fmspc) == fmspc) add(*info);
+        }
     }
-    if (!newest) return out;
-    out.state = LinkState::shown;
-    out.facts = {{"FMSPC", to_hex(newest->fmspc)},
-                 {"valid", period(newest->validity)},
-                 {"evaluation number", fmt::format("{}", newest->evaluation_data_number)}};
+    out.state = out.facts.empty() ? LinkState::missing : given.state;
     return out;
 }
 
-// The newest identity of the enclave that signs such quotes.
-SideLink identity_side(const Endorsements* given, bool is_tdx) {
+// Where the result does not say what it rests on, every identity of an enclave that signs such
+// quotes.
+SideLink identity_side(const Given& given, bool is_tdx) {
     SideLink out = side("Quoting enclave's identity", "Which enclave it must be.");
-    out.state = LinkState::missing;
-    if (given == nullptr) return out;
-    std::optional<EnclaveIdentity> newest;
-    for (const SignedDocument& document : given->qe_identities()) {
-        auto identity = parse_enclave_identity(document.text);
-        if (!identity || identity->id != (is_tdx ? "TD_QE" : "QE")) continue;
-        if (!newest || identity->validity.from > newest->validity.from)
-            newest = *std::move(identity);
+    const auto add = [&](const EnclaveIdentity& identity) {
+        out.facts.emplace_back("id", identity.id);
+        add_document(out, identity.validity, identity.evaluation_data_number);
+    };
+    if (given.used != nullptr && given.used->qe_identity != nullptr) {
+        add(*given.used->qe_identity);
+    } else if (given.used == nullptr && given.endorsements != nullptr) {
+        for (const SignedDocument& document : given.endorsements->qe_identities()) {
+            const auto identity = parse_enclave_identity(document.text);
+            if (identity && identity->id == (is_tdx ? "TD_QE" : "QE")) add(*identity);
+        }
     }
-    if (!newest) return out;
-    out.state = LinkState::shown;
-    out.facts = {{"id", newest->id},
-                 {"valid", period(newest->validity)},
-                 {"evaluation number", fmt::format("{}", newest->evaluation_data_number)}};
+    out.state = out.facts.empty() ? LinkState::missing : given.state;
     return out;
 }
 
@@ -210,12 +249,13 @@ ChainLink evidence_link(const char* title, const char* meaning, const Json& fiel
     return out;
 }
 
-std::vector<ChainLink> intel_links(const Inspection& shown, const Endorsements* given) {
+std::vector<ChainLink> intel_links(const Given& given) {
     std::vector<ChainLink> out;
+    const Inspection& shown = given.shown;
     const bool is_tdx = shown.format.starts_with("tdx");
-    const auto chain = climb(certificates_of(shown, given), "pck-certificate");
+    const auto chain = chain_from(given, "pck-certificate");
     add_certificates(
-        out, chain,
+        out, chain, given.state,
         {{"Intel SGX Root CA",
           "The key that all of this ends in. Its digest is built into the verifier.", "signs"},
          {"PCK Platform or Processor CA", "Intel's authority for keys of machines.", "signs"},
@@ -248,13 +288,20 @@ std::vector<ChainLink> intel_links(const Inspection& shown, const Endorsements* 
     return out;
 }
 
-std::vector<ChainLink> amd_links(const Inspection& shown, const Endorsements* given) {
+// A report of version 2 does not name its product: the leaf that signed it does.
+Json report_fields(const Given& given) {
+    const auto* const report =
+        given.result != nullptr ? std::get_if<SnpReport>(&given.result->claims()) : nullptr;
+    return report != nullptr ? fields_of(*report) : given.shown.fields;
+}
+
+std::vector<ChainLink> amd_links(const Given& given) {
     std::vector<ChainLink> out;
+    const Inspection& shown = given.shown;
     const bool is_vlek = text_of(shown.fields, "signing_key") == "VLEK";
-    const auto chain =
-        climb(certificates_of(shown, given), is_vlek ? "vlek-certificate" : "vcek-certificate");
+    const auto chain = chain_from(given, is_vlek ? "vlek-certificate" : "vcek-certificate");
     add_certificates(
-        out, chain,
+        out, chain, given.state,
         {{"AMD Root Key (ARK)",
           "The key that all of this ends in. Its digest is built into the verifier.", "signs"},
          {is_vlek ? "SEV-VLEK intermediate" : "AMD SEV Key (ASK)",
@@ -269,7 +316,7 @@ std::vector<ChainLink> amd_links(const Inspection& shown, const Endorsements* gi
     out.push_back(evidence_link("SEV-SNP report",
                                 "What the processor says about the guest: its launch, its policy, "
                                 "and the bytes that the guest chose.",
-                                shown.fields));
+                                report_fields(given)));
     return out;
 }
 
@@ -409,7 +456,7 @@ void judge(std::vector<ChainLink>& links, const AttestationResult& result) {
     const LinkState quiet =
         result.verdict() == Verdict::accepted ? LinkState::verified : LinkState::neutral;
     const auto set = [&](auto& link) {
-        if (link.state != LinkState::missing) link.state = quiet;
+        if (link.state == LinkState::shown) link.state = quiet;
     };
     for (ChainLink& link : links) {
         set(link);
@@ -429,9 +476,9 @@ std::vector<ChainLink> chain_of(const Inspection& shown, const Endorsements* end
                                 const AttestationResult* result) {
     std::vector<ChainLink> out;
     if (is_intel(shown.format))
-        out = intel_links(shown, endorsements);
+        out = intel_links(given_of(shown, endorsements, result));
     else if (is_amd(shown.format))
-        out = amd_links(shown, endorsements);
+        out = amd_links(given_of(shown, endorsements, result));
     else if (shown.format.ends_with("certificate"))
         out = certificate_links(shown);
     if (out.empty() || result == nullptr) return out;

@@ -2,7 +2,8 @@
 // believed: what a page shows as a picture.
 //
 // Decoded things and findings in, plain text out: nothing is verified here. What a link's state
-// says comes from the verifier's findings alone.
+// says comes from the verifier's findings alone, and endorsements are called verified only where
+// the verifier says that its result rests on these very ones.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ namespace attestd::cli {
 
 enum class LinkState : std::uint8_t {
     shown,      ///< decoded, not verified
+    offered,    ///< among what was given; the result does not rest on it
     missing,    ///< not among what was given
     verified,   ///< part of an accepted result
     neutral,    ///< part of a result that was not accepted; no finding is about it
@@ -43,7 +45,9 @@ struct ChainLink {
 };
 
 /// The links for evidence, or for certificates. `shown` is the evidence decoded (its format says of
-/// which vendor); `endorsements` and `result` may be null. Findings are borrowed from `result`.
+/// which vendor); `endorsements` and `result` may be null. Findings are borrowed from `result`. Of
+/// a result that says what it rests on, the endorsements shown are those; else they are the likely
+/// ones of what was given.
 /// Empty for what has no chain (an event log, a revocation list).
 [[nodiscard]] std::vector<ChainLink> chain_of(const Inspection& shown,
                                               const Endorsements* endorsements,

@@ -34,6 +34,7 @@ Markup class_of(LinkState state) {
         case LinkState::refused:
             return "bad";
         case LinkState::shown:
+        case LinkState::offered:
         case LinkState::missing:
         case LinkState::neutral:
             break;
@@ -46,6 +47,8 @@ Markup word_of(LinkState state) {
     switch (state) {
         case LinkState::shown:
             return "not verified";
+        case LinkState::offered:
+            return "offered, not used";
         case LinkState::missing:
             return "not given";
         case LinkState::verified:

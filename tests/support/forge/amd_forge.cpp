@@ -1,13 +1,19 @@
 #include "tests/support/forge/amd_forge.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "quote/base/digest.h"
 
 namespace attestd::forge {
 namespace {
+
+constexpr mode_t kKeyFolderMode = 0700;
 
 struct Serials {
     std::uint32_t ark, ask, asvk;
@@ -132,8 +138,29 @@ Result<AmdKeys> AmdKeys::load_or_create(const Fd& dir) {
     return keys;
 }
 
+namespace {
+
+// The keys kept in the folder that $ATTESTD_TEST_KEYS names; made there by whoever comes first,
+// while the others wait.
+AmdKeys kept_amd_keys(const char* folder) {
+    ::mkdir(folder, kKeyFolderMode);
+    const Fd dir(::open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!dir || ::flock(dir.get(), LOCK_EX) != 0)
+        throw ForgeError(fmt::format("ATTESTD_TEST_KEYS: {} cannot be opened", folder));
+    auto keys = AmdKeys::load_or_create(dir);
+    auto asvk = SigningKey::load_or_create(dir, "amd-asvk.key.pem", KeyKind::rsa4096);
+    if (!keys || !asvk) throw ForgeError(to_string(keys ? asvk.error() : keys.error()));
+    keys->asvk = *std::move(asvk);
+    return *std::move(keys);
+}
+
+}  // namespace
+
 const AmdKeys& shared_amd_keys() {
-    static const AmdKeys keys;
+    static const AmdKeys keys = [] {
+        const char* const folder = std::getenv("ATTESTD_TEST_KEYS");
+        return folder != nullptr ? kept_amd_keys(folder) : AmdKeys();
+    }();
     return keys;
 }
 

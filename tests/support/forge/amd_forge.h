@@ -55,7 +55,9 @@ struct AmdKeys {
     [[nodiscard]] static Result<AmdKeys> load_or_create(const Fd& dir);
 };
 
-/// One set of keys for the life of the process; each is made when first used.
+/// One set of keys for the life of the process; each is made when first used. Where the environment
+/// names a folder in ATTESTD_TEST_KEYS, as Meson's tests do, they are kept there: RSA keys take
+/// most of a short test's time.
 [[nodiscard]] const AmdKeys& shared_amd_keys();
 
 struct AmdValidity {
