@@ -257,6 +257,49 @@ TEST_CASE("client: a slow, silent or endless service ends at the deadline", "[ht
     CHECK(took < 3s);
 }
 
+TEST_CASE("client: a stop ends the wait for a service, and lets no new one begin", "[http]") {
+    struct Row {
+        const char* name;
+        std::function<void(Peer&)> script;
+        std::size_t body_len;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"silent", [](Peer& peer) { peer.wait_for_close(); }, 0},
+        {"stops in the body",
+         [](Peer& peer) {
+             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+             peer.wait_for_close();
+         },
+         0},
+        {"drips",
+         [](Peer& peer) {
+             if (!peer.send("HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n")) return;
+             while (peer.send("x")) std::this_thread::sleep_for(1ms);
+         },
+         0},
+        {"does not read", [](Peer&) { std::this_thread::sleep_for(600ms); }, 8 << 20},
+    }));
+    INFO(row.name);
+    const ScriptedServer server(row.script);
+    StopSignal stop;
+    const Bytes body(row.body_len, 'x');
+    UnixRequest request;
+    request.method = "PUT";
+    request.body = body;
+    request.stop = &stop;
+    std::thread stopping([&stop] {
+        std::this_thread::sleep_for(100ms);
+        stop.raise();
+    });
+    const auto start = std::chrono::steady_clock::now();
+    const UnixClient client(server.path());
+    const auto stopped = client.exchange(request, in(30s));
+    stopping.join();
+    REQUIRE_ERRC(Errc::stopping, stopped);
+    CHECK(std::chrono::steady_clock::now() - start < 10s);
+    REQUIRE_ERRC(Errc::stopping, client.exchange_secret(request, in(30s)));
+}
+
 TEST_CASE("client: an endless body ends at the limit, not at the deadline", "[http]") {
     const ScriptedServer server([](Peer& peer) {
         peer.send("HTTP/1.1 200 OK\r\n\r\n");
@@ -327,6 +370,18 @@ TEST_CASE("client: a full backlog ends at the deadline", "[http]") {
     REQUIRE(::connect(first.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
             0);
     REQUIRE_ERRC(Errc::timed_out, UnixClient(path).exchange({}, in(200ms)));
+    SECTION("or at a stop") {
+        StopSignal stop;
+        UnixRequest request;
+        request.stop = &stop;
+        std::thread stopping([&stop] {
+            std::this_thread::sleep_for(100ms);
+            stop.raise();
+        });
+        const auto stopped = UnixClient(path).exchange(request, in(30s));
+        stopping.join();
+        REQUIRE_ERRC(Errc::stopping, stopped);
+    }
 }
 
 TEST_CASE("client: a request that could become two is refused as bad_value", "[http]") {
