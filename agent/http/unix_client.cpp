@@ -47,22 +47,25 @@ struct SecretBody {
         template <bool IsRequest, class Fields>
         reader(http::header<IsRequest, Fields>&, value_type& body) : body_(body) {}
 
+        // What is announced is no reason to reserve it: the memory for secrets is small, and others
+        // wait for it. Never more lies empty than has come, but for the first piece.
         void init(const boost::optional<std::uint64_t>& len, ErrorCode& ec) {
-            const std::size_t room = len ? static_cast<std::size_t>(*len) : body_.max_len;
-            auto bytes = Secret::zeroed(room);
-            // The code that AnswerReader::refuse() knows a full arena by.
-            ec = bytes ? ErrorCode{} : ErrorCode(http::error::buffer_overflow);
-            if (bytes) body_.bytes = *std::move(bytes);
+            most_ = len ? static_cast<std::size_t>(*len) : body_.max_len;
+            ec = {};
+            grow(std::min(most_, kFirstRoom), ec);
         }
 
         template <class Buffers>
         std::size_t put(const Buffers& buffers, ErrorCode& ec) {
             ec = {};
             const std::size_t add = asio::buffer_size(buffers);
-            if (add > body_.bytes.size() - body_.len) {
+            if (add > most_ - body_.len) {
                 ec = http::error::body_limit;
                 return 0;
             }
+            if (const std::size_t len = body_.len + add; len > body_.bytes.size())
+                grow(std::min(most_, std::max(len, 2 * body_.bytes.size())), ec);
+            if (ec) return 0;
             body_.bytes.fill([&](std::span<std::uint8_t> out) {
                 asio::buffer_copy(asio::buffer(out.subspan(body_.len).data(), add), buffers);
             });
@@ -76,7 +79,23 @@ struct SecretBody {
         }
 
      private:
+        static constexpr std::size_t kFirstRoom = 65536;
+
+        void grow(std::size_t room, ErrorCode& ec) {
+            auto bytes = Secret::zeroed(room);
+            // The code that AnswerReader::refuse() knows a full arena by.
+            if (!bytes) ec = http::error::buffer_overflow;
+            if (!bytes) return;
+            body_.bytes.expose([&](ByteView came) {
+                bytes->fill([&](std::span<std::uint8_t> out) {
+                    std::copy_n(came.begin(), body_.len, out.begin());
+                });
+            });
+            body_.bytes = *std::move(bytes);
+        }
+
         value_type& body_;
+        std::size_t most_ = 0;
     };
 };
 

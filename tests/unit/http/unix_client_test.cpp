@@ -2,6 +2,7 @@
 #include "agent/http/unix_client.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <fstream>
 
@@ -170,6 +171,37 @@ TEST_CASE("client: a large body arrives whole in memory for secrets", "[http]") 
     const auto got = UnixClient(server.path()).exchange_secret({}, in(10s));
     REQUIRE_OK(got);
     CHECK(text_of(got->body) == body);
+}
+
+TEST_CASE("client: what a service announces is not reserved before it comes", "[http]") {
+    constexpr std::size_t kMebibyte = 1 << 20;
+    StopSignal stop;
+    std::atomic<int> num_waiting = 0;
+    const auto stalling = [&num_waiting](Peer& peer) {
+        peer.read_request();
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\nabc");
+        ++num_waiting;
+        peer.wait_for_close();
+    };
+    const ScriptedServer first(stalling), second(stalling), third(stalling);
+    std::vector<std::thread> clients;
+    for (const ScriptedServer* const server : {&first, &second, &third}) {
+        clients.emplace_back([path = server->path(), &stop] {
+            UnixRequest request;
+            request.stop = &stop;
+            static_cast<void>(UnixClient(path).exchange_secret(request, in(30s)));
+        });
+    }
+    while (num_waiting < 3) std::this_thread::sleep_for(1ms);
+    const ScriptedServer good = answering(answer("200 OK", std::string(kMebibyte, 'x')));
+    const auto got = UnixClient(good.path()).exchange_secret({}, in(30s));
+    stop.raise();
+    for (std::thread& client : clients) client.join();
+    REQUIRE_OK(got);
+    CHECK(got->body.size() == kMebibyte);
+    CHECK(got->body.expose([](ByteView body) {
+        return std::all_of(body.begin(), body.end(), [](auto c) { return c == 'x'; });
+    }));
 }
 
 TEST_CASE("client: what is not one complete answer is refused with its own code", "[http]") {
