@@ -72,11 +72,11 @@ Task<void> Vault::keep_up(Remote& remote) {
             return Kept{std::move(done), source->status()};
         };
         auto kept = co_await run_blocking(remote.asked.strand, std::move(work));
-        if (kept && !kept->done) {
+        if (kept && !kept->done && !stopping_) {
             log_event(LogLevel::warn, "source.not-renewed",
                       {{"type", std::string(remote.asked.source->type())},
                        {"why", to_string(kept->done.error())},
-                       {"effect", "the next read logs in again"}});
+                       {"effect", "what it gave serves until its end"}});
         }
         if (kept) take_status(remote, std::move(kept->status));
         if (stopping_) break;

@@ -43,8 +43,8 @@ class RemoteSource : public SecretSource {
     /// within a few seconds, whether it answers or not.
     virtual void forget() noexcept = 0;
 
-    /// Renews what ends before long; does nothing when nothing does. An error says that the source
-    /// has to log in again, which it does when it is asked.
+    /// Renews what ends before long; does nothing when nothing does. An error says that something
+    /// was not renewed: it serves until its end, after which the source logs in when it is asked.
     [[nodiscard]] virtual Result<void> upkeep() { return {}; }
 };
 
