@@ -21,8 +21,11 @@ constexpr std::chrono::seconds kUpkeepPause{1};
 }  // namespace
 
 Vault::Vault(Strand platform_strand, Strand store_strand, Platform& platform,
-             const std::map<std::string, StoreSourceConfig, std::less<>>& stores)
-    : platform_strand_(std::move(platform_strand)), store_strand_(std::move(store_strand)) {
+             const std::map<std::string, StoreSourceConfig, std::less<>>& stores,
+             std::function<bool(const Grant&)> holds)
+    : platform_strand_(std::move(platform_strand)),
+      store_strand_(std::move(store_strand)),
+      holds_(std::move(holds)) {
     for (const auto& [name, config] : stores) {
         sources_[name].source = std::make_shared<StoreSource>(config, platform);
     }
@@ -150,12 +153,20 @@ Task<Result<SourcedSecret>> Vault::read(Grant grant) {
     co_return co_await read_store(std::move(source), std::move(grant));
 }
 
+// A remote source may take minutes: whether the grant holds is asked again when it has answered.
+Task<Result<SourcedSecret>> Vault::read_for_slot(Grant grant) {
+    auto secret = co_await read(grant);
+    if (secret && !holds_(grant))
+        co_return fail(Errc::grant_expired, std::string(errc_meaning(Errc::grant_expired)));
+    co_return secret;
+}
+
 // The secret of a store's `remote` slot, for attestd itself.
 Task<Result<Secret>> Vault::slot_secret(std::string store, PolicyPtr policy,
                                         std::optional<Affirmation> session) {
     auto grant = decide_slot(policy, store, session, BootClock::now());
     if (!grant) co_return tl::make_unexpected(std::move(grant).error());
-    const auto secret = co_await read(*std::move(grant));
+    const auto secret = co_await read_for_slot(*std::move(grant));
     if (!secret) co_return tl::make_unexpected(secret.error());
     co_return secret->value->clone();
 }
@@ -335,7 +346,7 @@ Task<Result<std::uint32_t>> Vault::add_platform_slot(std::string source, SlotKin
 }
 
 Task<Result<std::uint32_t>> Vault::add_remote_slot(std::string source, Grant grant) {
-    const auto secret = co_await read(std::move(grant));
+    const auto secret = co_await read_for_slot(std::move(grant));
     if (!secret) co_return tl::make_unexpected(secret.error());
     auto work = [value = secret->value](StoreSource& store) {
         return store.add_remote_slot(*value);

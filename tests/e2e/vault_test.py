@@ -7,6 +7,7 @@ import base64
 import json
 import pathlib
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
@@ -263,6 +264,29 @@ def test_leases_of_a_token_of_few_uses():
         good(vault)
 
 
+def test_remote_slot_of_an_earlier_policy():
+    """a slot's secret that comes after the configuration was replaced opens nothing"""
+    with made() as r:
+        vault = r.add("keys", resource="vault+read://keys/main#key")
+        asked, go_on = threading.Event(), threading.Event()
+
+        def key():
+            asked.set()
+            go_on.wait(30)
+            return {"key": "0123456789abcdef" * 2}
+        vault.plain["keys/main"] = key
+        r.sources["main"] = {"type": "store", "remote_slot": {"source": "keys", "resource": "vault+read://keys/main#key"}}
+        r.start_machine()
+        r.write_config()
+        r.state.mkdir(mode=0o700, exist_ok=True)
+        r.start_daemon()
+        assert asked.wait(20)
+        assert r.ask("admin", "POST", "/v1/admin/reload").status == 200
+        go_on.set()
+        rig.wait_until("it is too late", lambda: "grant.expired" in r.daemon.output)
+        rig.wait_until("it is open by the new one", lambda: r.source("main")["open"])
+
+
 def test_reload_revokes():
     """a new configuration drops the login: what comes after it comes by another"""
     with made() as r:
@@ -343,7 +367,7 @@ def main():
                           test_token_is_renewed_and_revoked, test_most_life_of_a_token, test_revoked_behind_our_back,
                           test_token_of_few_uses, test_lease, test_fields_of_one_lease, test_denied_path,
                           test_denied_path_without_another_login, test_broken_path,
-                          test_leases_of_a_token_of_few_uses, test_reload_revokes, test_token_of_a_key_broker,
+                          test_leases_of_a_token_of_few_uses, test_remote_slot_of_an_earlier_policy, test_reload_revokes, test_token_of_a_key_broker,
                           test_no_copy_in_memory, test_transport_is_not_end_to_end])
 
 
