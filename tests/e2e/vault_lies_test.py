@@ -11,6 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
+import rig  # noqa: E402
 import vault_rig  # noqa: E402
 import vault_server  # noqa: E402
 from vault_rig import VALUE, good, made  # noqa: E402
@@ -146,6 +147,9 @@ def test_a_refused_token_is_not_shown_again():
         assert r.get("app", "vault").code == "vault.unauthorized"
         assert vault.calls == ["POST auth/jwt/login"], vault.calls
         assert r.source()["last_error"].startswith("vault.unauthorized"), r.source()
+        r.write_token(r.server.jwt())
+        rig.wait_until("another one logs in", lambda: r.get("app", "vault").status == 200)
+        assert vault.calls == ["POST auth/jwt/login"] * 2 + ["GET kv/data/db"], vault.calls
 
 
 def main():
