@@ -95,7 +95,8 @@ Agent::Agent(Io& io, Strand platform_strand, Strand store_strand, Strand network
              std::unique_ptr<AuditLog> audit_log, ProvisionDesk desk)
     : policy(std::move(policy_now)),
       audit(std::move(audit_log)),
-      vault(platform_strand, store_strand, platform, policy->stores),
+      vault(platform_strand, store_strand, platform, policy->stores,
+            [this](const Grant& grant) { return holds(grant); }),
       session(io, platform_strand, platform, std::move(verifier), policy->verifier.max_age,
               policy->limits.collect_timeout),
       events(platform_strand, runtime_events),

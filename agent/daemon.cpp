@@ -10,6 +10,7 @@
 #include "agent/confine/confine.h"
 #include "agent/credential/credentials.h"
 #include "agent/events/guest_log.h"
+#include "agent/http/stop_signal.h"
 #include "agent/local_kind.h"
 #include "agent/log.h"
 #include "agent/platform_choice.h"
@@ -138,6 +139,7 @@ class Daemon final {
         log_event(LogLevel::info, "daemon.stopping");
         manager_.notify_stopping();
         stopping_ = true;
+        process_stop().raise();  // no request in hand waits for a service any more
         co_await credentials_.stop();
         co_await server_.stop(kStopPatience);
         agent_.session.stop();

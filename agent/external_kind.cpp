@@ -121,6 +121,7 @@ Result<AttestationResult> ExternalKind::appraise(const Evidence& evidence,
     request.target = "/v1/appraise";
     request.content_type = request.accept = "application/json";
     request.body = as_bytes(body);
+    request.stop = &process_stop();
     ATTESTD_TRY(const UnixResponse answer,
                 client_.exchange(request, std::chrono::steady_clock::now() + timeout_));
     if (answer.head.status != kStatusOk) return fail_in(where, problem_of(answer));

@@ -76,6 +76,7 @@ constexpr auto kStatusRows = std::to_array<StatusRow>({
     {"sealed.", 502, 502},
     {"peer.protocol", 502, 502},
     // this daemon
+    {"daemon.", 503, 503},
     {"usage.", 400, 503},
     {"config.binding", 503, 503},
     {"config.", 400, 503},

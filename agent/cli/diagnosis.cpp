@@ -70,9 +70,9 @@ Check system_credentials(System& system, bool is_confidential) {
         out.found =
             fmt::format("open, without {}: the host can hand credentials to systemd", kNoImport);
     }
-    if (!found.folders.empty()) {
+    if (!found.filled.empty()) {
         out.state = CheckState::warning;
-        out.found += fmt::format("; some are there: {}", fmt::join(found.folders, ", "));
+        out.found += fmt::format("; some are there: {}", fmt::join(found.filled, ", "));
     }
     if (out.state == CheckState::warning)
         out.mend = fmt::format("{} on the measured kernel command line", kNoImport);

@@ -12,7 +12,7 @@ constexpr auto kAskAgain = std::chrono::milliseconds(250);
 constexpr std::array kPassing{
     Errc::unavailable,   Errc::timed_out,       Errc::not_affirming, Errc::store_locked,
     Errc::too_busy,      Errc::rate_limited,    Errc::grant_expired, Errc::audit_failed,
-    Errc::memory_locked, Errc::platform_failed,
+    Errc::memory_locked, Errc::platform_failed, Errc::stopping,
 };
 
 }  // namespace

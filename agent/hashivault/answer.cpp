@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxShown = 200;
 constexpr std::size_t kMaxErrors = 64;
+constexpr std::size_t kMaxRefusalLen = 65536;  // what is longer is no refusal of Vault's
 constexpr std::size_t kMaxTokenLen = 4096;
 constexpr std::size_t kMaxLeaseIdLen = 1024;
 constexpr std::int64_t kMaxSeconds = std::int64_t{1} << 40;
@@ -48,11 +49,9 @@ struct Refusal {
 
 Refusal refusal_of(const Secret& body) {
     Refusal out;
-    auto copy = body.clone();
-    const auto json = copy ? SecretJson::parse(*std::move(copy), kKvPart)
-                           : Result<SecretJson>(tl::make_unexpected(copy.error()));
-    auto in =
-        json ? json->document().root().object() : Result<JsonObject>(fail(Errc::bad_json, ""));
+    if (body.size() > kMaxRefusalLen) return out;
+    const auto json = SecretJson::parse_public(body, kKvPart);
+    auto in = json ? json->root().object() : Result<JsonObject>(fail(Errc::bad_json, ""));
     if (!in) return out;
     if (const auto data = in->optional("data"); data && data->is_object()) {
         const auto metadata = data->object()->optional("metadata");
@@ -166,6 +165,15 @@ bool is_token_text(ByteView text) {
                        [](std::uint8_t c) { return c > ' ' && c <= '~'; });
 }
 
+// The body is gone with the call, before what it held is decoded.
+Result<Secret> plaintext_text(Secret body) {
+    ATTESTD_TRY(const SecretJson json, parsed(std::move(body), kPlaintextPart, Step::decrypt));
+    ATTESTD_TRY(Envelope envelope, envelope_of(json, Step::decrypt));
+    ATTESTD_TRY(JsonObject data, object_in(envelope.members, "data", Step::decrypt));
+    ATTESTD_TRY(const JsonValue value, of_form(data.required("plaintext"), Step::decrypt));
+    return of_form(json.text_of(value), Step::decrypt);
+}
+
 }  // namespace
 
 Remedy remedy_of(Errc code) noexcept {
@@ -270,11 +278,7 @@ Result<Secret> ReadAnswer::field(const std::string& name) const {
 }
 
 Result<Secret> parse_plaintext(Secret body) {
-    ATTESTD_TRY(const SecretJson json, parsed(std::move(body), kPlaintextPart, Step::decrypt));
-    ATTESTD_TRY(Envelope envelope, envelope_of(json, Step::decrypt));
-    ATTESTD_TRY(JsonObject data, object_in(envelope.members, "data", Step::decrypt));
-    ATTESTD_TRY(const JsonValue value, of_form(data.required("plaintext"), Step::decrypt));
-    ATTESTD_TRY(const Secret text, of_form(json.text_of(value), Step::decrypt));
+    ATTESTD_TRY(const Secret text, plaintext_text(std::move(body)));
     return of_form(decoded(text, "plaintext"), Step::decrypt);
 }
 

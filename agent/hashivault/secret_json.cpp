@@ -301,6 +301,15 @@ Result<SecretJson> SecretJson::parse(Secret text, Path secret_part) {
     });
 }
 
+Result<JsonDocument> SecretJson::parse_public(const Secret& text, Path secret_part) {
+    if (text.size() > kMaxLen) return fail(Errc::too_large, "the answer: over 2 MiB");
+    return text.expose([&](ByteView bytes) -> Result<JsonDocument> {
+        Cutter cutter(bytes, secret_part);
+        ATTESTD_CHECK(cutter.run());
+        return JsonDocument::parse(cutter.text(), "the answer", kCutLimits);
+    });
+}
+
 Result<Secret> SecretJson::text_of(const JsonValue& value) const {
     if (!value.is_text()) return value.fail_here(Errc::wrong_type, "a text is expected");
     ATTESTD_TRY(const std::string place, value.text());

@@ -25,6 +25,9 @@ class SecretJson final {
     /// levels or 2 MiB.
     [[nodiscard]] static Result<SecretJson> parse(Secret text, Path secret_part);
 
+    /// What document() is, and nothing else, without a copy of `text`: the same errors.
+    [[nodiscard]] static Result<JsonDocument> parse_public(const Secret& text, Path secret_part);
+
     /// Without what is secret: of that, only names and shape.
     [[nodiscard]] const JsonDocument& document() const noexcept { return document_; }
 

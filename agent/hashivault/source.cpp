@@ -10,6 +10,10 @@ namespace {
 constexpr std::chrono::seconds kRefusalLife{5};
 constexpr std::chrono::seconds kLeasePause{5};  // after a renewal that was not answered
 
+bool is_unanswered(const Error& error) noexcept {
+    return remedy_of(error.code) == Remedy::later || error.code == Errc::stopping;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<HashiVaultSource>> HashiVaultSource::make(
@@ -23,12 +27,11 @@ Result<std::shared_ptr<HashiVaultSource>> HashiVaultSource::make(
 
 // A lease ends with the login under which it was given.
 BootTime HashiVaultSource::end_of(const Held& held) const {
-    if (held.generation != client_.generation()) return std::min(held.expires, held.login_ends);
-    return std::min(held.expires, client_.expires().value_or(BootTime::min()));
+    return std::min(held.expires, client_.end_of_login(held.generation));
 }
 
-const HashiVaultSource::Held* HashiVaultSource::held(const std::string& resource) {
-    const auto found = held_.find(resource);
+const HashiVaultSource::Held* HashiVaultSource::held(const std::string& place) {
+    const auto found = held_.find(place);
     if (found == held_.end()) return nullptr;
     if (clocks_.boot() < end_of(found->second)) return &found->second;
     held_.erase(found);
@@ -41,64 +44,91 @@ void HashiVaultSource::note_lease(Held& held, const Lease& lease) {
     held.renew_at = client_.renewal_time(lease.duration);
 }
 
-// Before anything that may bring about another login: this one ends when it ends.
-void HashiVaultSource::note_login() {
-    const auto end = client_.expires();
-    for (auto& [resource, one] : held_) {
-        if (end && one.generation == client_.generation()) one.login_ends = *end;
-    }
-}
-
-void HashiVaultSource::remember(const std::string& resource, const Error& error) {
-    if (remedy_of(error.code) == Remedy::later) return;  // of all resources: the client waits
+// Logged when it is news of this resource, and remembered where Vault was asked and said no.
+void HashiVaultSource::note(const std::string& resource, const Error& error) {
+    if (error.code == Errc::stopping) return;
+    const auto logged = logged_.find(resource);
+    if (logged == logged_.end() || logged->second != error.code)
+        log_event(LogLevel::warn, "vault.failed", {{"why", to_string(error)}});
+    logged_.insert_or_assign(resource, error.code);
+    if (remedy_of(error.code) == Remedy::later) return;  // the client waits
     refused_.insert_or_assign(resource, Refused{error, clocks_.boot() + kRefusalLife});
 }
 
-Result<SourcedSecret> HashiVaultSource::taken(const std::string& resource, Value value) {
+Result<BootTime> HashiVaultSource::hold(const std::string& place, const AnswerPtr& answer) {
+    Held held{answer, {}, client_.generation(), {}, {}};
+    note_lease(held, *answer->lease);
+    const BootTime until = end_of(held);
+    if (until <= clocks_.boot()) {
+        return fail(Errc::vault_refused,
+                    "read: the lease ended as it was given, with the last use of the token: the "
+                    "role's token_num_uses leaves no room for leases");
+    }
+    held_.insert_or_assign(place, std::move(held));
+    return until;
+}
+
+SourcedSecret HashiVaultSource::given(const std::string& resource, Value value,
+                                      std::optional<BootTime> until) {
     const std::uint64_t version =
         value.version ? *value.version : versions_.of(resource, value.secret, clocks_.wall());
-    auto secret = std::make_shared<const Secret>(std::move(value.secret));
-    if (!value.lease || value.lease->duration == std::chrono::seconds::zero())
-        return SourcedSecret{std::move(secret), version, client_.expires()};
-    Held held{secret, version, {}, client_.generation(), {}, {}, {}};
-    note_lease(held, *value.lease);
-    const BootTime until = end_of(held);
-    held_.insert_or_assign(resource, std::move(held));
-    return SourcedSecret{std::move(secret), version, until};
+    return {std::make_shared<const Secret>(std::move(value.secret)), version, until};
+}
+
+Result<SourcedSecret> HashiVaultSource::read(const std::string& resource,
+                                             const VaultResource& named) {
+    if (named.kind == VaultResource::Kind::transit) {
+        ATTESTD_TRY(Value value, client_.read(named));
+        return given(resource, std::move(value), client_.expires());
+    }
+    const std::string place = place_of(named);
+    std::optional<BootTime> until;
+    AnswerPtr answer;
+    if (const Held* const kept = held(place)) {
+        answer = kept->answer;
+        until = end_of(*kept);
+    } else {
+        ATTESTD_TRY(answer, client_.read_answer(named));
+        until = client_.expires();
+        // Before anything is cut out of it: the lease is there whatever comes of that.
+        if (answer->lease && answer->lease->duration != std::chrono::seconds::zero()) {
+            ATTESTD_TRY(until, hold(place, answer));
+        }
+    }
+    const auto version = answer->version;
+    ATTESTD_TRY(Secret secret, value_of(std::move(answer), named));
+    return given(resource, Value{std::move(secret), version, std::nullopt}, until);
 }
 
 Result<SourcedSecret> HashiVaultSource::get(const Grant& grant) {
     return get_resource(grant.secret().resource);
 }
 
-Result<Value> HashiVaultSource::read(const VaultResource& resource) {
-    note_login();
-    auto value = client_.read(resource);
-    const std::string error = value ? std::string() : to_string(value.error());
-    if (!value && error != last_error_) log_event(LogLevel::warn, "vault.failed", {{"why", error}});
-    last_error_ = error;
-    return value;
-}
-
 Result<SourcedSecret> HashiVaultSource::decrypt(const VaultResource& transit) {
-    ATTESTD_TRY(Value value, read(transit));
-    return SourcedSecret{std::make_shared<const Secret>(std::move(value.secret)), /*version=*/0,
+    const std::string place = place_of(transit);
+    auto value = client_.read(transit);
+    if (!value) {
+        note(place, value.error());
+        return tl::make_unexpected(std::move(value).error());
+    }
+    logged_.erase(place);
+    return SourcedSecret{std::make_shared<const Secret>(std::move(value->secret)), /*version=*/0,
                          client_.expires()};
 }
 
 Result<SourcedSecret> HashiVaultSource::get_resource(const std::string& resource) {
-    if (const Held* const kept = held(resource))
-        return SourcedSecret{kept->value, kept->version, end_of(*kept)};
     if (const auto refused = refused_.find(resource); refused != refused_.end()) {
         if (clocks_.boot() < refused->second.until)
             return tl::make_unexpected(refused->second.error);
         refused_.erase(refused);
     }
     ATTESTD_TRY(const VaultResource named, parse_vault_resource(resource));
-    auto value = read(named);
-    if (value) return taken(resource, *std::move(value));
-    remember(resource, value.error());
-    return tl::make_unexpected(std::move(value).error());
+    auto secret = read(resource, named);
+    if (secret)
+        logged_.erase(resource);
+    else
+        note(resource, secret.error());
+    return secret;
 }
 
 void HashiVaultSource::drop_ended() {
@@ -107,22 +137,29 @@ void HashiVaultSource::drop_ended() {
     std::erase_if(refused_, [&](const auto& entry) { return entry.second.until <= now; });
 }
 
+Result<void> HashiVaultSource::renew(Held& held, Fetcher::Deadline deadline) {
+    const bool may = held.lease.renewable && held.generation == client_.generation();
+    auto lease = may ? client_.renew(held.lease, deadline)
+                     : Result<Lease>(fail(Errc::vault_refused, "not renewable"));
+    if (!lease) return tl::make_unexpected(std::move(lease).error());
+    note_lease(held, *lease);
+    return {};
+}
+
+// All of it within the time of one call: others wait for this thread.
 Result<void> HashiVaultSource::upkeep() {
-    note_login();
-    auto kept = client_.upkeep();
+    const auto deadline = client_.deadline();
+    auto kept = client_.upkeep(deadline);
     drop_ended();
-    for (auto& [resource, one] : held_) {
+    bool is_away = !kept && is_unanswered(kept.error());
+    for (auto& [place, one] : held_) {
         if (clocks_.boot() < one.renew_at) continue;
-        const bool may = one.lease.renewable && one.generation == client_.generation();
-        auto lease = may ? client_.renew(one.lease)
-                         : Result<Lease>(fail(Errc::vault_refused, "not renewable"));
-        if (lease) {
-            note_lease(one, *lease);
-        } else if (remedy_of(lease.error().code) == Remedy::later) {
+        const auto renewed = is_away ? kept : renew(one, deadline);
+        is_away = is_away || (!renewed && is_unanswered(renewed.error()));
+        if (is_away)
             one.renew_at = clocks_.boot() + kLeasePause;
-        } else {
+        else if (!renewed)
             one.renew_at = BootTime::max();  // it serves until its end; the next read gets another
-        }
     }
     return kept;
 }

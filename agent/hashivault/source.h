@@ -22,8 +22,8 @@ class HashiVaultSource final : public RemoteSource {
 
     /// What the grant's resource names. It may be used until its lease ends, or the login. Its
     /// version is KV's; elsewhere it grows whenever the value is another than at the last read. A
-    /// refusal is remembered for five seconds. A value under a lease is given again while the lease
-    /// lasts, so that its receivers share one.
+    /// refusal is remembered for five seconds. An answer under a lease serves while the lease
+    /// lasts, for whatever is cut out of it: its receivers share one, and so do its fields.
     [[nodiscard]] Result<SourcedSecret> get(const Grant& grant) override;
     [[nodiscard]] Result<SourcedSecret> get_resource(const std::string& resource);
     /// What a ciphertext that configuration does not hold decrypts to, until the login ends.
@@ -38,12 +38,10 @@ class HashiVaultSource final : public RemoteSource {
 
  private:
     struct Held {
-        std::shared_ptr<const Secret> value;
-        std::uint64_t version;
+        AnswerPtr answer;
         Lease lease;
         std::uint64_t generation;  // of the login
         BootTime expires, renew_at;
-        BootTime login_ends;  // as of the last time that it was the present login
     };
     struct Refused {
         Error error;
@@ -51,21 +49,24 @@ class HashiVaultSource final : public RemoteSource {
     };
     HashiVaultSource(Client client, Clocks clocks, ValueVersions versions)
         : client_(std::move(client)), clocks_(std::move(clocks)), versions_(std::move(versions)) {}
-    [[nodiscard]] const Held* held(const std::string& resource);
+    [[nodiscard]] const Held* held(const std::string& place);
     [[nodiscard]] BootTime end_of(const Held& held) const;
     void note_lease(Held& held, const Lease& lease);
-    void note_login();
-    [[nodiscard]] Result<SourcedSecret> taken(const std::string& resource, Value value);
-    void remember(const std::string& resource, const Error& error);
+    [[nodiscard]] Result<void> renew(Held& held, Fetcher::Deadline deadline);
+    [[nodiscard]] Result<SourcedSecret> read(const std::string& resource,
+                                             const VaultResource& named);
+    [[nodiscard]] Result<BootTime> hold(const std::string& place, const AnswerPtr& answer);
+    [[nodiscard]] SourcedSecret given(const std::string& resource, Value value,
+                                      std::optional<BootTime> until);
+    void note(const std::string& resource, const Error& error);
     void drop_ended();
-    [[nodiscard]] Result<Value> read(const VaultResource& resource);
 
     Client client_;
     Clocks clocks_;
     ValueVersions versions_;
-    std::map<std::string, Held, std::less<>> held_;        // by resource
+    std::map<std::string, Held, std::less<>> held_;        // by place_of()
     std::map<std::string, Refused, std::less<>> refused_;  // by resource
-    std::string last_error_;                               // logged once
+    std::map<std::string, Errc, std::less<>> logged_;      // by resource; until it is read
 };
 
 }  // namespace attestd::hashivault

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
@@ -46,22 +47,25 @@ struct SecretBody {
         template <bool IsRequest, class Fields>
         reader(http::header<IsRequest, Fields>&, value_type& body) : body_(body) {}
 
+        // What is announced is no reason to reserve it: the memory for secrets is small, and others
+        // wait for it. Never more lies empty than has come, but for the first piece.
         void init(const boost::optional<std::uint64_t>& len, ErrorCode& ec) {
-            const std::size_t room = len ? static_cast<std::size_t>(*len) : body_.max_len;
-            auto bytes = Secret::zeroed(room);
-            // The code that AnswerReader::refuse() knows a full arena by.
-            ec = bytes ? ErrorCode{} : ErrorCode(http::error::buffer_overflow);
-            if (bytes) body_.bytes = *std::move(bytes);
+            most_ = len ? static_cast<std::size_t>(*len) : body_.max_len;
+            ec = {};
+            grow(std::min(most_, kFirstRoom), ec);
         }
 
         template <class Buffers>
         std::size_t put(const Buffers& buffers, ErrorCode& ec) {
             ec = {};
             const std::size_t add = asio::buffer_size(buffers);
-            if (add > body_.bytes.size() - body_.len) {
+            if (add > most_ - body_.len) {
                 ec = http::error::body_limit;
                 return 0;
             }
+            if (const std::size_t len = body_.len + add; len > body_.bytes.size())
+                grow(std::min(most_, std::max(len, 2 * body_.bytes.size())), ec);
+            if (ec) return 0;
             body_.bytes.fill([&](std::span<std::uint8_t> out) {
                 asio::buffer_copy(asio::buffer(out.subspan(body_.len).data(), add), buffers);
             });
@@ -75,7 +79,23 @@ struct SecretBody {
         }
 
      private:
+        static constexpr std::size_t kFirstRoom = 65536;
+
+        void grow(std::size_t room, ErrorCode& ec) {
+            auto bytes = Secret::zeroed(room);
+            // The code that AnswerReader::refuse() knows a full arena by.
+            if (!bytes) ec = http::error::buffer_overflow;
+            if (!bytes) return;
+            body_.bytes.expose([&](ByteView came) {
+                bytes->fill([&](std::span<std::uint8_t> out) {
+                    std::copy_n(came.begin(), body_.len, out.begin());
+                });
+            });
+            body_.bytes = *std::move(bytes);
+        }
+
         value_type& body_;
+        std::size_t most_ = 0;
     };
 };
 
@@ -156,9 +176,10 @@ Result<std::chrono::microseconds> time_left(Deadline deadline, std::string_view 
 // One connection to the service, from connect to close.
 class Connection {
  public:
-    static Result<Connection> open(const std::string& path, Deadline deadline);
-    Connection(Fd fd, const std::string& path, Deadline deadline)
-        : fd_(std::move(fd)), path_(path), deadline_(deadline) {}
+    static Result<Connection> open(const std::string& path, Deadline deadline,
+                                   const StopSignal* stop);
+    Connection(Fd fd, const std::string& path, Deadline deadline, const StopSignal* stop)
+        : fd_(std::move(fd)), path_(path), deadline_(deadline), stop_(stop) {}
 
     // False when the service stopped reading: it may have answered already.
     Result<bool> send(ByteView bytes);
@@ -171,12 +192,19 @@ class Connection {
     Fd fd_;
     const std::string& path_;
     Deadline deadline_;
+    const StopSignal* stop_;
 };
 
+Result<void> check_stop(const StopSignal* stop, const std::string& path) {
+    return stop == nullptr ? Result<void>() : stop->check(path);
+}
+
 // A full backlog blocks connect() on a Unix socket; poll() cannot wait for that, the send timeout
-// can.
+// can. It is short, because a stop cannot end it.
 Result<void> limit_connect_time(const Fd& fd, Deadline deadline, const std::string& path) {
-    ATTESTD_TRY(const auto left, time_left(deadline, path + ": no time left to connect"));
+    constexpr std::chrono::microseconds kLongest = std::chrono::milliseconds(500);
+    ATTESTD_TRY(auto left, time_left(deadline, path + ": the service does not accept connections"));
+    left = std::min(left, kLongest);
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
     const timeval timeout{seconds.count(), (left - seconds).count()};
     if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == 0) return {};
@@ -185,8 +213,6 @@ Result<void> limit_connect_time(const Fd& fd, Deadline deadline, const std::stri
 
 tl::unexpected<Error> connect_error(int error, const std::string& path) {
     switch (error) {
-        case EAGAIN:
-            return fail(Errc::timed_out, path + ": the service does not accept connections");
         case ECONNREFUSED:
             return fail(Errc::unavailable, path + ": nobody listens there");
         case ENOENT:
@@ -197,17 +223,18 @@ tl::unexpected<Error> connect_error(int error, const std::string& path) {
     }
 }
 
-Result<Connection> Connection::open(const std::string& path, Deadline deadline) {
+Result<Connection> Connection::open(const std::string& path, Deadline deadline,
+                                    const StopSignal* stop) {
     ATTESTD_TRY(const UnixAddress address, UnixAddress::of_path(path));
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd) return fail_errno(errno, path);
-    ATTESTD_CHECK(limit_connect_time(fd, deadline, path));
-    int connected = 0;
-    do {
-        connected = ::connect(fd.get(), address.get(), address.len());
-    } while (connected != 0 && errno == EINTR);
-    if (connected != 0) return connect_error(errno, path);
-    return Connection(std::move(fd), path, deadline);
+    for (;;) {
+        ATTESTD_CHECK(check_stop(stop, path));
+        ATTESTD_CHECK(limit_connect_time(fd, deadline, path));
+        if (::connect(fd.get(), address.get(), address.len()) == 0)
+            return Connection(std::move(fd), path, deadline, stop);
+        if (errno != EINTR && errno != EAGAIN) return connect_error(errno, path);
+    }
 }
 
 Result<void> Connection::wait_for(short events) {
@@ -215,9 +242,13 @@ Result<void> Connection::wait_for(short events) {
         ATTESTD_TRY(const auto left,
                     time_left(deadline_, path_ + ": no answer within the deadline"));
         const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-        pollfd one{fd_.get(), events, 0};
-        const int n = ::poll(&one, 1, static_cast<int>(std::min<std::int64_t>(ms, 3'600'000)));
-        if (n > 0) return {};
+        ATTESTD_CHECK(check_stop(stop_, path_));
+        // poll() passes over a descriptor of -1.
+        std::array<pollfd, 2> both{
+            {{fd_.get(), events, 0}, {stop_ == nullptr ? -1 : stop_->fd(), POLLIN, 0}}};
+        const int n = ::poll(both.data(), both.size(),
+                             static_cast<int>(std::min<std::int64_t>(ms, 3'600'000)));
+        if (n > 0 && both[0].revents != 0) return {};
         if (n < 0 && errno != EINTR) return fail_errno(errno, path_);
     }
 }
@@ -372,13 +403,14 @@ Result<UnixResponse> exchange_plainly(Result<Connection> connection, const std::
 }  // namespace
 
 Result<UnixResponse> UnixClient::exchange(const UnixRequest& request, Deadline deadline) const {
-    return exchange_plainly(Connection::open(path_, deadline), path_, request, max_body_len_);
+    return exchange_plainly(Connection::open(path_, deadline, request.stop), path_, request,
+                            max_body_len_);
 }
 
 Result<UnixResponse> UnixClient::exchange_on(Fd connected, const UnixRequest& request,
                                              Deadline deadline) const {
-    return exchange_plainly(Connection(std::move(connected), path_, deadline), path_, request,
-                            max_body_len_);
+    return exchange_plainly(Connection(std::move(connected), path_, deadline, request.stop), path_,
+                            request, max_body_len_);
 }
 
 Result<UnixSecretResponse> UnixClient::exchange_secret(const UnixRequest& request,
@@ -388,7 +420,8 @@ Result<UnixSecretResponse> UnixClient::exchange_secret(const UnixRequest& reques
     parser.body_limit(max_body_len_);
     parser.eager(true);
     parser.get().body().max_len = max_body_len_;
-    ATTESTD_CHECK(exchange_with(Connection::open(path_, deadline), path_, request, parser));
+    ATTESTD_CHECK(
+        exchange_with(Connection::open(path_, deadline, request.stop), path_, request, parser));
     UnixResponseHead head = head_of(parser.get());
     return UnixSecretResponse{std::move(head), std::move(parser.get().body().bytes)};
 }

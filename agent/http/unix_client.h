@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/http/stop_signal.h"
 #include "quote/base/bytes.h"
 #include "quote/base/fd.h"
 #include "quote/base/result.h"
@@ -24,12 +25,13 @@ using HttpFields =
 
 struct UnixRequest {
     std::string method = "GET";
-    std::string target = "/";     ///< origin form, or absolute form for a proxy; visible ASCII
-    std::string content_type{};   ///< sent when the body is not empty
-    std::string accept{};         ///< sent when not empty
-    std::string if_none_match{};  ///< sent when not empty
-    ByteView body{};              ///< lives until the exchange returns
-    HttpFields fields{};          ///< further ones; none that frames the message
+    std::string target = "/";          ///< origin form, or absolute form for a proxy; visible ASCII
+    std::string content_type{};        ///< sent when the body is not empty
+    std::string accept{};              ///< sent when not empty
+    std::string if_none_match{};       ///< sent when not empty
+    ByteView body{};                   ///< lives until the exchange returns
+    HttpFields fields{};               ///< further ones; none that frames the message
+    const StopSignal* stop = nullptr;  ///< raised, it ends the exchange; outlives it
 };
 
 struct UnixResponseHead {
@@ -61,7 +63,8 @@ class UnixClient final {
     /// listens or the connection breaks before an answer began, Errc::access_denied,
     /// Errc::timed_out at the deadline, Errc::too_large, Errc::protocol for anything that is not
     /// one complete answer, Errc::bad_value for a request or path that cannot be written,
-    /// Errc::memory_locked when the memory for secrets has no room to receive in.
+    /// Errc::memory_locked when the memory for secrets has no room to receive in, Errc::stopping
+    /// when the request's signal is raised.
     [[nodiscard]] Result<UnixResponse> exchange(const UnixRequest& request,
                                                 Deadline deadline) const;
 

@@ -88,14 +88,17 @@ Result<void> KbsClient::check_backoff(const Error* held) {
 
 Result<IdentityToken> KbsClient::token(TokenAge age, Fetcher::Deadline deadline) {
     ATTESTD_CHECK(check_backoff(backoff_.holds(clocks_.boot())));
-    if (!has_session() || age == TokenAge::fresh) {
-        session_.reset();
+    if (!has_session()) session_.reset();
+    if (!session_ || age == TokenAge::fresh) {
+        // The present session stays until there is another: it serves reads.
+        Backoff& backoff = session_ ? backoff_of_fresh_ : backoff_;
+        ATTESTD_CHECK(check_backoff(backoff.holds(clocks_.boot())));
         retry_after_.reset();
         unsigned num_handshakes_left = 2;
         if (auto begun = begin_session(num_handshakes_left, deadline); !begun) {
             const bool is_over = remedy_of(begun.error().code) != Remedy::later;
-            backoff_.failed(begun.error(), is_over ? Backoff::kRefused : Backoff::kFailed,
-                            clocks_.boot(), jitter(), retry_after_);
+            backoff.failed(begun.error(), is_over ? Backoff::kRefused : Backoff::kFailed,
+                           clocks_.boot(), jitter(), retry_after_);
             return tl::make_unexpected(std::move(begun).error());
         }
     }
@@ -218,6 +221,7 @@ Result<void> KbsClient::begin_session(unsigned& num_handshakes_left, Fetcher::De
         auto made = handshake(deadline);
         if (made) {
             session_.emplace(*std::move(made));
+            backoff_of_fresh_.succeeded();
             ++counters_.num_attested;
             token_summary_ =
                 fmt::format("{} ({})", session_->token.status(), session_->token.vector());

@@ -64,7 +64,7 @@ class KbsClient final {
     [[nodiscard]] Result<Secret> read(const std::string& path);
 
     /// The token of the present session, or of a new one: where `age` asks for that, and when there
-    /// is none. Errors of the handshake.
+    /// is none. Errors of the handshake, which cost no session that is there.
     [[nodiscard]] Result<IdentityToken> token(TokenAge age, Fetcher::Deadline deadline);
 
     /// The same with the private key that it is about, as PEM, where `key` says so; of a session
@@ -119,6 +119,7 @@ class KbsClient final {
     Clocks clocks_;
     std::optional<Session> session_;
     Backoff backoff_;
+    Backoff backoff_of_fresh_;                         // of tokens that another session has to give
     std::map<std::string, Backoff> backoff_of_one_;    // by path: configuration names them all
     std::optional<std::chrono::seconds> retry_after_;  // of the last answer that failed
     std::string token_summary_;

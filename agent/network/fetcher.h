@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,12 +19,19 @@
 
 namespace attestd {
 
+/// What becomes of a request when the process stops.
+enum class AtStop : std::uint8_t {
+    give_up,
+    go_on,  ///< it is part of the stop, with a deadline of a few seconds
+};
+
 struct FetchRequest {
     std::string url;                                             ///< absolute, `https://...`
     std::string method = "GET";                                  ///< GET, POST, PUT, LIST or DELETE
     std::vector<std::pair<std::string, std::string>> headers{};  ///< sent as they stand
     std::string content_type{};  ///< sent when the body is not empty
     Bytes body{};                ///< at most 1 MiB
+    AtStop at_stop = AtStop::give_up;
 };
 
 struct FetchResponse {
@@ -69,7 +77,7 @@ class Fetcher {
     /// Errc::fetch_unreachable (name, connection), Errc::fetch_tls, Errc::fetch_timed_out,
     /// Errc::fetch_too_large, Errc::fetch_truncated, Errc::fetch_redirected,
     /// Errc::fetch_protocol for an answer that is not HTTP; Errc::fetch_process when attestd-fetch
-    /// itself is not there, dies or talks nonsense.
+    /// itself is not there, dies or talks nonsense; Errc::stopping when the process stops.
     [[nodiscard]] virtual Result<FetchResponse> fetch(const FetchRequest& request,
                                                       Deadline deadline) = 0;
 

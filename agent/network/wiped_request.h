@@ -11,8 +11,8 @@ struct WipedRequest {
         for (auto& [name, value] : request.headers) wipe_text(value);
         wipe_bytes(request.body);
     }
-    WipedRequest(const WipedRequest&) = delete;
-    WipedRequest& operator=(const WipedRequest&) = delete;
+    WipedRequest(WipedRequest&&) = default;
+    WipedRequest& operator=(WipedRequest&&) = delete;
 
     /// Adds a header of `before` and the secret, without another copy of it.
     void add_header(std::string name, std::string_view before, const Secret& secret) {

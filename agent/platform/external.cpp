@@ -63,6 +63,7 @@ UnixRequest post(std::string target, const std::string& body) {
     request.content_type = kJsonType;
     request.accept = kJsonType;
     request.body = as_bytes(body);
+    request.stop = &process_stop();
     return request;
 }
 

@@ -30,8 +30,11 @@ tl::unexpected<Error> of_upstream(const Error& error) {
 }  // namespace
 
 Vault::Vault(Strand platform_strand, Strand store_strand, Platform& platform,
-             const std::map<std::string, StoreSourceConfig, std::less<>>& stores)
-    : platform_strand_(std::move(platform_strand)), store_strand_(std::move(store_strand)) {
+             const std::map<std::string, StoreSourceConfig, std::less<>>& stores,
+             std::function<bool(const Grant&)> holds)
+    : platform_strand_(std::move(platform_strand)),
+      store_strand_(std::move(store_strand)),
+      holds_(std::move(holds)) {
     for (const auto& [name, config] : stores) {
         sources_[name].source = std::make_shared<StoreSource>(config, platform);
     }
@@ -90,11 +93,11 @@ Task<void> Vault::keep_up(Remote& remote) {
             return Kept{std::move(done), source->status()};
         };
         auto kept = co_await run_blocking(remote.asked.strand, std::move(work));
-        if (kept && !kept->done) {
+        if (kept && !kept->done && !stopping_) {
             log_event(LogLevel::warn, "source.not-renewed",
                       {{"type", std::string(remote.asked.source->type())},
                        {"why", to_string(kept->done.error())},
-                       {"effect", "the next read logs in again"}});
+                       {"effect", "what it gave serves until its end"}});
         }
         if (kept) take_status(remote, std::move(kept->status));
         if (stopping_) break;
@@ -189,12 +192,20 @@ Task<Result<SourcedSecret>> Vault::read(Grant grant) {
     co_return co_await read_store(std::move(source), std::move(grant));
 }
 
+// A remote source may take minutes: whether the grant holds is asked again when it has answered.
+Task<Result<SourcedSecret>> Vault::read_for_slot(Grant grant) {
+    auto secret = co_await read(grant);
+    if (secret && !holds_(grant))
+        co_return fail(Errc::grant_expired, std::string(errc_meaning(Errc::grant_expired)));
+    co_return secret;
+}
+
 // The secret of a store's `remote` slot, for attestd itself.
 Task<Result<Secret>> Vault::slot_secret(std::string store, PolicyPtr policy,
                                         std::optional<Affirmation> session) {
     auto grant = decide_slot(policy, store, session, BootClock::now());
     if (!grant) co_return tl::make_unexpected(std::move(grant).error());
-    const auto secret = co_await read(*std::move(grant));
+    const auto secret = co_await read_for_slot(*std::move(grant));
     if (!secret) co_return tl::make_unexpected(secret.error());
     co_return secret->value->clone();
 }
@@ -374,7 +385,7 @@ Task<Result<std::uint32_t>> Vault::add_platform_slot(std::string source, SlotKin
 }
 
 Task<Result<std::uint32_t>> Vault::add_remote_slot(std::string source, Grant grant) {
-    const auto secret = co_await read(std::move(grant));
+    const auto secret = co_await read_for_slot(std::move(grant));
     if (!secret) co_return tl::make_unexpected(secret.error());
     auto work = [value = secret->value](StoreSource& store) {
         return store.add_remote_slot(*value);

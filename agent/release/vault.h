@@ -7,6 +7,7 @@
 // the session ends, when the policy changes, and at shutdown.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -32,8 +33,10 @@ class Vault final {
 
     /// `platform_strand` serialises all calls to the platform, which opening a store makes; the
     /// stores' own work runs on `store_strand`.
+    /// `holds` says whether a grant is still worth something; it is asked on the loop's thread.
     Vault(Strand platform_strand, Strand store_strand, Platform& platform,
-          const std::map<std::string, StoreSourceConfig, std::less<>>& stores);
+          const std::map<std::string, StoreSourceConfig, std::less<>>& stores,
+          std::function<bool(const Grant&)> holds);
 
     /// Called once. The strands' pool needs a thread for each: a service that hangs delays nobody
     /// else.
@@ -79,7 +82,8 @@ class Vault final {
     [[nodiscard]] Task<Result<std::uint32_t>> add_recovery_slot(std::string source,
                                                                 std::string public_pem);
     [[nodiscard]] Task<Result<std::uint32_t>> add_platform_slot(std::string source, SlotKind kind);
-    /// `grant` is decide_slot()'s for this source.
+    /// `grant` is decide_slot()'s for this source. Errc::grant_expired when it holds no more once
+    /// the secret has come.
     [[nodiscard]] Task<Result<std::uint32_t>> add_remote_slot(std::string source, Grant grant);
     [[nodiscard]] Task<Result<void>> drop_slot(std::string source, std::uint32_t number);
 
@@ -157,12 +161,14 @@ class Vault final {
     [[nodiscard]] Task<void> keep_up(Remote& remote);
     static void take_status(Remote& remote, RemoteStatus status);
     void clear_cache() noexcept;
+    [[nodiscard]] Task<Result<SourcedSecret>> read_for_slot(Grant grant);
     [[nodiscard]] Task<Result<Secret>> slot_secret(std::string store, PolicyPtr policy,
                                                    std::optional<Affirmation> session);
     template <class R, class F>
     Task<Result<R>> on_store(std::string source, F work);
 
     Strand platform_strand_, store_strand_;
+    std::function<bool(const Grant&)> holds_;
     std::map<std::string, Entry, std::less<>> sources_;
     std::map<std::string, Remote, std::less<>> remotes_;
     std::vector<std::shared_ptr<Reading>> readings_;  // asked of remote sources and not answered

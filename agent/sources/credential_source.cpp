@@ -7,50 +7,11 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "agent/sources/private_file.h"
 #include "agent/sources/system_credentials.h"
 #include "config/secret_name.h"
 
 namespace attestd {
-namespace {
-
-// systemd lets the unit's user in by an access list, whose mask shows as the group's bits.
-constexpr std::uint32_t kForbidden = 0027;  // group: write; others: anything
-
-enum class NodeKind : std::uint8_t { file, folder };
-
-Result<void> check_node(System& system, int fd, const std::string& what, NodeKind want) {
-    const auto node = system.stat(fd);
-    if (!node) return fail(Errc::io_failed, what + ": " + errno_words(node.error().value));
-    const bool want_folder = want == NodeKind::folder;
-    if (want_folder ? !node->is_directory : !node->is_regular) {
-        return fail(Errc::credential_insecure,
-                    fmt::format("{}: is no {}", what, want_folder ? "folder" : "regular file"));
-    }
-    const bool is_ours = node->uid == 0 || node->uid == system.effective_uid();
-    if (is_ours && (node->permissions & kForbidden) == 0) return {};
-    return fail(Errc::credential_insecure,
-                fmt::format("{}: uid {}, mode {:04o}: only root and attestd's user may reach it",
-                            what, node->uid, node->permissions));
-}
-
-// Into memory for secrets and nowhere else.
-Result<Secret> read_secret(System& system, int fd, const std::string& what) {
-    ATTESTD_TRY(Secret out, Secret::zeroed(kMaxSecretLen + 1));
-    std::size_t len = 0;
-    while (len < out.size()) {
-        const auto n = out.fill(
-            [&](std::span<std::uint8_t> bytes) { return system.read(fd, bytes.subspan(len)); });
-        if (!n && n.error().value == EINTR) continue;
-        if (!n) return fail(Errc::io_failed, what + ": " + errno_words(n.error().value));
-        if (*n == 0) break;
-        len += *n;
-    }
-    if (len > kMaxSecretLen) return fail(Errc::secret_too_large, what + ": over 1 MiB");
-    out.truncate(len);
-    return out;
-}
-
-}  // namespace
 
 std::optional<std::string> credentials_directory() {
     const char* const path = std::getenv("CREDENTIALS_DIRECTORY");
@@ -78,7 +39,9 @@ Result<SystemFile> CredentialSource::open_folder() const {
         return fail(is_link ? Errc::credential_insecure : Errc::io_failed,
                     fmt::format("{}: {}", *directory_, errno_words(error)));
     }
-    ATTESTD_CHECK(check_node(system_, folder->get(), *directory_, NodeKind::folder));
+    // systemd lets the unit's user in by an access list.
+    ATTESTD_CHECK(check_private(system_, folder->get(), *directory_, NodeKind::folder,
+                                Errc::credential_insecure));
     return *std::move(folder);
 }
 
@@ -97,8 +60,10 @@ Result<Secret> CredentialSource::read(const std::string& id) const {
         return fail(error == ELOOP ? Errc::credential_insecure : Errc::io_failed,
                     fmt::format("{}: {}", what, errno_words(error)));
     }
-    ATTESTD_CHECK(check_node(system_, file->get(), what, NodeKind::file));
-    ATTESTD_TRY(Secret secret, read_secret(system_, file->get(), what));
+    ATTESTD_CHECK(
+        check_private(system_, file->get(), what, NodeKind::file, Errc::credential_insecure));
+    ATTESTD_TRY(Secret secret, read_into_secret(system_, file->get(), what, kMaxSecretLen,
+                                                Errc::secret_too_large));
     if (secret.empty()) {
         return fail(Errc::credential_missing,
                     what + ": is empty, as systemd leaves one that was not given to it");

@@ -2,15 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
+#include "agent/sources/private_file.h"
 #include "quote/base/base64url.h"
-#include "quote/base/fd.h"
 #include "quote/base/json.h"
+#include "quote/platform/kernel_system.h"
 
 namespace attestd {
 namespace {
@@ -18,7 +16,6 @@ namespace {
 constexpr std::size_t kMaxTokenLen = 16384;
 constexpr JsonLimits kClaimLimits{.max_len = kMaxTokenLen, .max_depth = 32};
 constexpr std::int64_t kLastSecond = 253402300799;  // of the year 9999
-constexpr mode_t kOthersMayRead = 0027;
 
 tl::unexpected<Error> no_token(const std::filesystem::path& file, std::string_view why) {
     return fail(Errc::identity_unavailable, fmt::format("{}: {}", file.string(), why));
@@ -39,39 +36,18 @@ std::string_view trimmed(std::string_view text) noexcept {
     return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
-// What `fd` holds, in memory for secrets and nowhere else.
-Result<Secret> read_into_secret(const Fd& fd, const std::filesystem::path& file) {
-    ATTESTD_TRY(Secret out, Secret::zeroed(kMaxTokenLen + 1));
-    std::size_t len = 0;
-    while (len < out.size()) {
-        const ssize_t n = out.fill([&](std::span<std::uint8_t> bytes) {
-            return ::read(fd.get(), bytes.data() + len, bytes.size() - len);
-        });
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return fail_errno(errno, file.string());
-        if (n == 0) break;
-        len += static_cast<std::size_t>(n);
-    }
-    if (len > kMaxTokenLen) return no_token(file, "is longer than a token (16 KiB)");
-    out.truncate(len);
-    return out;
-}
-
 class FileTokens final : public IdentityTokens {
  public:
     explicit FileTokens(std::filesystem::path file) : file_(std::move(file)) {}
 
     Result<IdentityToken> token(TokenAge, Deadline) override {
-        auto fd = open_file(file_, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
-        if (!fd) return fail(Errc::identity_unavailable, fd.error().detail);
-        struct stat st {};
-        if (::fstat(fd->get(), &st) != 0) return fail_errno(errno, file_.string());
-        const bool is_ours = st.st_uid == 0 || st.st_uid == ::geteuid();
-        if (!S_ISREG(st.st_mode) || !is_ours || (st.st_mode & kOthersMayRead) != 0)
-            return no_token(file_,
-                            "must be a regular file of root or attestd's user that others "
-                            "cannot read and its group cannot write");
-        ATTESTD_TRY(const Secret whole, read_into_secret(*fd, file_));
+        const std::string what = file_.string();
+        const auto file = open_file(system_, what, O_RDONLY | O_NONBLOCK);
+        if (!file) return no_token(file_, errno_words(file.error().value));
+        ATTESTD_CHECK(
+            check_private(system_, file->get(), what, NodeKind::file, Errc::identity_unavailable));
+        ATTESTD_TRY(const Secret whole, read_into_secret(system_, file->get(), what, kMaxTokenLen,
+                                                         Errc::identity_unavailable));
         return whole.expose([&](ByteView bytes) { return parsed(trimmed(as_text(bytes))); });
     }
 
@@ -88,6 +64,7 @@ class FileTokens final : public IdentityTokens {
     }
 
     std::filesystem::path file_;
+    KernelSystem system_;  // the file is another service's, not the machine's
 };
 
 }  // namespace

@@ -47,7 +47,8 @@ class IdentityTokens {
 
 /// What stands in a file that another service writes, read each time: at most 16 KiB, in a regular
 /// file of root's or this process' user's that others can neither read nor write; its group may
-/// read it. Blanks and line ends around it are left out. Errc::identity_unavailable.
+/// read it. Blanks and line ends around it are left out. Errc::identity_unavailable,
+/// Errc::io_failed.
 [[nodiscard]] std::shared_ptr<IdentityTokens> tokens_of_file(std::filesystem::path file);
 
 /// "exp" of a compact JWS, which is not verified here: who takes the token does. Empty when there

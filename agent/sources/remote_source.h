@@ -53,8 +53,8 @@ class RemoteSource : public SecretSource {
         return fail(Errc::identity_unavailable, "this source issues no tokens");
     }
 
-    /// Renews what ends before long; does nothing when nothing does. An error says that the source
-    /// has to log in again, which it does when it is asked.
+    /// Renews what ends before long; does nothing when nothing does. An error says that something
+    /// was not renewed: it serves until its end, after which the source logs in when it is asked.
     [[nodiscard]] virtual Result<void> upkeep() { return {}; }
 };
 

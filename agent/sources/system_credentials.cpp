@@ -76,6 +76,12 @@ int error_of(System& system, const std::string& path) {
     return found ? 0 : found.error().value;
 }
 
+SysResult<std::vector<std::string>> names_in(System& system, const std::string& path) {
+    const auto folder = open_file(system, path, O_RDONLY | O_DIRECTORY);
+    if (!folder) return tl::make_unexpected(folder.error());
+    return system.list(folder->get());
+}
+
 }  // namespace
 
 SystemCredentials look_for_system_credentials(System& system) {
@@ -86,7 +92,11 @@ SystemCredentials look_for_system_credentials(System& system) {
     const auto mounts = read_path(system, "/proc/self/mountinfo", kMaxMountInfo);
     out.are_hidden = !mounts || is_mount_point(as_text(*mounts), kCredentials);
     for (const std::string_view folder : kFolders) {
-        if (error_of(system, std::string(folder)) != ENOENT) out.folders.emplace_back(folder);
+        const std::string path(folder);
+        if (error_of(system, path) == ENOENT) continue;
+        out.folders.push_back(path);
+        const auto names = names_in(system, path);
+        if (!names || !names->empty()) out.filled.push_back(path);
     }
     return out;
 }
@@ -94,22 +104,22 @@ SystemCredentials look_for_system_credentials(System& system) {
 Result<void> check_not_injected(System& system, const std::string& id) {
     for (const std::string_view folder : kFolders) {
         const std::string path = fmt::format("{}/{}", folder, id);
-        const int error = error_of(system, path);
-        if (error == 0) {
-            return fail(Errc::credential_injected,
-                        fmt::format("{} is there: the host can set system credentials, so \"{}\" "
-                                    "is not taken; boot with {}",
-                                    path, id, kNoImport));
-        }
-        if (error != ENOENT) {
-            return fail(Errc::credential_injected,
-                        fmt::format("{}: {}: system credentials are there, and which cannot be "
-                                    "seen; boot with {}",
-                                    folder, errno_words(error), kNoImport));
-        }
+        if (error_of(system, path) != 0) continue;
+        return fail(Errc::credential_injected,
+                    fmt::format("{} is there: the host can set system credentials, so \"{}\" is "
+                                "not taken; boot with {}",
+                                path, id, kNoImport));
     }
     const SystemCredentials all = look_for_system_credentials(system);
-    if (!all.are_imported || !all.are_hidden) return {};
+    if (!all.are_imported) return {};
+    if (all.is_none_seen()) return {};
+    if (!all.filled.empty()) {
+        return fail(Errc::credential_injected,
+                    fmt::format("{} is not empty, or cannot be read: what the host sets there can "
+                                "write what \"{}\" is "
+                                "loaded from, so it is not taken; boot with {}",
+                                all.filled.front(), id, kNoImport));
+    }
     return fail(Errc::credential_injected,
                 fmt::format("whether the host set system credentials cannot be seen from here, so "
                             "\"{}\" is not taken; boot with {}, on a command line that is measured",

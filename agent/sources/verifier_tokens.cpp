@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/awaited_answer.h"
+#include "agent/http/stop_signal.h"
 
 namespace attestd {
 namespace {
@@ -30,7 +31,8 @@ Task<void> answer_with_next(Io& io, Session& session, IdentityTokens::Deadline d
     session.renew_now();
     Timer look(io);
     auto now = before;
-    while (now == before && std::chrono::steady_clock::now() < deadline) {
+    while (now == before && std::chrono::steady_clock::now() < deadline &&
+           !process_stop().is_raised()) {
         look.expires_after(kRenewalLook);
         co_await wait_for(look);
         now = session.token(BootClock::now());

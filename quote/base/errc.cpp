@@ -369,6 +369,7 @@ constexpr auto kTable = std::to_array<ErrcInfo>({
     {Errc::not_allowed, "request.not-allowed", "The caller may not use this route."},
     {Errc::rate_limited, "request.rate-limited", "The caller asks too often."},
     {Errc::too_busy, "request.too-busy", "A limit on connections or work in flight is reached."},
+    {Errc::stopping, "daemon.stopping", "attestd stops, and waits for no service any more."},
     {Errc::protocol, "peer.protocol",
      "A service answered in a way that its protocol does not allow."},
     {Errc::internal, "internal.bug", "Something that must not happen did: please report it."},

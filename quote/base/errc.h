@@ -239,6 +239,7 @@ enum class Errc : std::uint8_t {
     not_allowed,
     rate_limited,
     too_busy,
+    stopping,
     protocol,
     internal,
 };

@@ -89,7 +89,17 @@ def test_unseen():
         r.start()
         r.refused("credential.injected", "systemd.import_credentials=no")
         r.write("proc/self/mountinfo", PLAIN_MOUNTS)
+        r.refused("credential.injected", "cannot be seen from here")
+        (r.root / "run/credentials/@system").mkdir()
         assert r.get("app", "db/password").body == VALUE
+
+
+def test_of_another_name():
+    """a system credential of any name can write what one of the unit's is loaded from"""
+    with CredentialRig(line="root=/dev/vda\n", mounts=PLAIN_MOUNTS) as r:
+        r.write("run/credentials/@system/tmpfiles.extra", b"f /run/credstore/db+password")
+        r.start()
+        r.refused("credential.injected", "/run/credentials/@system is not empty")
 
 
 def test_missing_and_insecure():
@@ -166,7 +176,7 @@ def test_shipped_unit():
 def main():
     global BUILD
     BUILD = pathlib.Path(sys.argv[-1]).resolve()
-    return tap.run([test_release, test_injected, test_unseen, test_missing_and_insecure, test_shipped_unit])
+    return tap.run([test_release, test_injected, test_unseen, test_of_another_name, test_missing_and_insecure, test_shipped_unit])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
+import rig  # noqa: E402
 import vault_rig  # noqa: E402
 import vault_server  # noqa: E402
 from vault_rig import VALUE, good, made  # noqa: E402
@@ -146,10 +147,34 @@ def test_a_refused_token_is_not_shown_again():
         assert r.get("app", "vault").code == "vault.unauthorized"
         assert vault.calls == ["POST auth/jwt/login"], vault.calls
         assert r.source()["last_error"].startswith("vault.unauthorized"), r.source()
+        r.write_token(r.server.jwt())
+        rig.wait_until("another one logs in", lambda: r.get("app", "vault").status == 200)
+        assert vault.calls == ["POST auth/jwt/login"] * 2 + ["GET kv/data/db"], vault.calls
+
+
+def test_a_read_that_hangs_does_not_delay_the_stop():
+    """SIGTERM ends the daemon within seconds, with the token revoked, whatever Vault has still to answer"""
+    for lie in ("never", "slow"):
+        with made() as r, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            vault = r.add(timeout="5m")
+            r.add_secret("hangs", "vault", "kv/other#password")
+            r.start()
+            assert r.value() == VALUE
+            token, = vault.tokens
+            vault.lie(lie)
+            coming = pool.submit(r.get, "app", "hangs")
+            rig.wait_until("the read is on its way", lambda: vault.count("GET kv/data/other"))
+            begin = time.monotonic()
+            assert r.daemon.stop() == 0
+            took = time.monotonic() - begin
+            assert took < 5, took
+            answer = coming.result()
+            assert (answer.status, answer.code) == (503, "daemon.stopping"), (answer.status, answer.body)
+            assert vault.revoked == [token], vault.calls
 
 
 def main():
-    return vault_rig.run([test_lies, test_a_refusal_is_not_asked_for_again, test_certificates, test_no_token,
+    return vault_rig.run([test_a_read_that_hangs_does_not_delay_the_stop, test_lies, test_a_refusal_is_not_asked_for_again, test_certificates, test_no_token,
                           test_a_refused_token_is_not_shown_again])
 
 

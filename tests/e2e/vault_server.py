@@ -51,11 +51,12 @@ class Vault:
         self.kv = {"kv": {"db": [self.version({"password": "from vault", "user": "app", "n": 7})]}}
         self.plain = {}        # "database/creds/app" -> a function that makes its data
         self.ciphertexts = {}  # ("transit", "key", "vault:v1:...") -> (bytes, context)
+        self.denied, self.broken = set(), set()  # places that are refused with 403, or fail with 500
         self.takes = server.is_ours
         self.token_life, self.max_life, self.lease_life, self.renewable, self.num_uses = 3600, None, 60, True, 0
         self.tokens, self.leases, self.revoked = {}, {}, []
         self.calls, self.complaints = [], []
-        self.faults, self.fixed = {}, {}     # by "login", "read", "decrypt", "renew", "revoke"
+        self.faults, self.fixed = {}, {}     # by "login", "read", "decrypt", "renew", "revoke", "look_up"
         self.change = {}                     # of the same: changes the body of a good answer
 
     def lie(self, name):
@@ -103,6 +104,8 @@ class Vault:
             return "revoke"
         if path in ("auth/token/renew-self", "sys/leases/renew"):
             return "renew"
+        if path == "auth/token/lookup-self":
+            return "look_up"
         return "decrypt" if request.method == "POST" else "read"
 
     def check_form(self, request, step, path):
@@ -143,8 +146,17 @@ class Vault:
         if held["uses"]:
             held["uses"] -= 1
             if not held["uses"]:
-                del self.tokens[token]
+                self.drop(token)
         return token
+
+    def drop(self, token):
+        """a token goes with its leases"""
+        del self.tokens[token]
+        self.leases = {name: lease for name, lease in self.leases.items() if lease["token"] != token}
+
+    def look_up(self, request, path):
+        self.token_of(request)
+        return {"data": {"policies": ["app"]}}
 
     def renew(self, request, path):
         token = self.token_of(request)
@@ -165,14 +177,19 @@ class Vault:
 
     def revoke(self, request, path):
         token = self.token_of(request)
-        del self.tokens[token]
-        self.leases = {name: lease for name, lease in self.leases.items() if lease["token"] != token}
+        self.drop(token)
         self.revoked.append(token)
 
     def read(self, request, path):
         token = self.token_of(request)
         place, _, query = path.partition("?")
+        if place in self.denied:
+            raise Refused(403, "1 error occurred: permission denied")
+        if place in self.broken:
+            raise Refused(500, "1 error occurred: the backend is down")
         if place in self.plain:
+            if token not in self.tokens:
+                raise Refused(400, "Secret cannot be returned; token had one use left")
             lease = f"{place}/{uuid.uuid4().hex}"
             self.leases[lease] = {"token": token, "until": time.monotonic() + self.lease_life}
             return {"lease_id": lease, "renewable": True, "lease_duration": self.lease_life, "data": self.plain[place]()}

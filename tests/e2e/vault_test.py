@@ -7,6 +7,7 @@ import base64
 import json
 import pathlib
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.dont_write_bytecode = True
@@ -175,6 +176,117 @@ def test_lease():
         good(vault)
 
 
+def test_fields_of_one_lease():
+    """user and password of what is made anew at each read are of one read, and one that is not there costs no other"""
+    with made() as r:
+        vault = r.add(resource="vault+read://database/creds/app#password")
+        r.add_secret("user", "vault", "vault+read://database/creds/app#username")
+        r.add_secret("absent", "vault", "vault+read://database/creds/app#port")
+        made_so_far = []
+
+        def make():
+            made_so_far.append(str(len(made_so_far)))
+            return {"username": "user " + made_so_far[-1], "password": "password " + made_so_far[-1]}
+        vault.plain["database/creds/app"] = make
+        r.start()
+        assert r.get("app", "absent").code == "vault.field"
+        assert r.value() == b"password 0" and r.value("user") == b"user 0"
+        assert len(made_so_far) == 1 and len(vault.leases) == 1, vault.calls
+        good(vault)
+
+
+def test_denied_path():
+    """a path that stays denied costs no login, no lease and no token that nobody revokes"""
+    with made() as r:
+        vault = r.add(resource="vault+read://database/creds/app#password")
+        vault.plain["database/creds/app"] = lambda: {"password": "x"}
+        vault.lease_life = 3
+        vault.denied.add("kv/data/other")
+        r.add_secret("denied", "vault", "kv/other#password")
+        r.start()
+        assert r.value() == b"x"
+        token, = vault.tokens
+        assert r.get("app", "denied").code == "vault.denied"
+        assert list(vault.tokens) == [token] and len(vault.revoked) == 1, vault.calls
+        renewed = vault.count("POST sys/leases/renew")
+        rig.wait_until("the lease is renewed", lambda: vault.count("POST sys/leases/renew") > renewed)
+        assert len(vault.leases) == 1, vault.calls
+        assert r.daemon.stop() == 0
+        assert not vault.tokens and not vault.leases
+        good(vault)
+
+
+def test_denied_path_without_another_login():
+    """a path that is denied while no other login is to be had leaves the present one to the others"""
+    with made() as r:
+        vault = r.add()
+        vault.denied.add("kv/data/other")
+        r.add_secret("denied", "vault", "kv/other#password")
+        r.add_secret("user", "vault", "kv/db#user")
+        r.start()
+        assert r.value() == VALUE
+        r.write_token(r.server.jwt(life=-60))
+        assert r.get("app", "denied").code == "vault.denied"
+        assert r.value("user") == b"app"
+        assert vault.count("POST auth/jwt/login") == 1, vault.calls
+        good(vault)
+
+
+def test_broken_path():
+    """a path whose engine is down is left alone by itself"""
+    with made() as r:
+        vault = r.add()
+        vault.broken.add("database/creds/app")
+        r.add_secret("broken", "vault", "vault+read://database/creds/app#password")
+        r.start()
+        assert r.get("app", "broken").code == "vault.unavailable"
+        assert r.value() == VALUE and "next_try" not in r.source(), r.source()
+        good(vault)
+
+
+def test_leases_of_a_token_of_few_uses():
+    """with the last use of its token a lease is over: what was under it is read anew"""
+    with made() as r:
+        vault = r.add(resource="vault+read://database/creds/app#password")
+        made_so_far = []
+
+        def make():
+            made_so_far.append(f"password {len(made_so_far)}")
+            return {"password": made_so_far[-1], "user": "u"}
+        vault.plain["database/creds/app"] = make
+        vault.num_uses = 2
+        r.add_secret("other", "vault", "kv/db#user")
+        r.add_secret("field", "vault", "vault+read://database/creds/app#user")
+        r.start()
+        assert r.value() == b"password 0" and r.value("other") == b"app"
+        assert not vault.leases, "the server revoked it"
+        assert r.value("field") == b"u" and len(made_so_far) == 2, vault.calls
+        good(vault)
+
+
+def test_remote_slot_of_an_earlier_policy():
+    """a slot's secret that comes after the configuration was replaced opens nothing"""
+    with made() as r:
+        vault = r.add("keys", resource="vault+read://keys/main#key")
+        asked, go_on = threading.Event(), threading.Event()
+
+        def key():
+            asked.set()
+            go_on.wait(30)
+            return {"key": "0123456789abcdef" * 2}
+        vault.plain["keys/main"] = key
+        r.sources["main"] = {"type": "store", "remote_slot": {"source": "keys", "resource": "vault+read://keys/main#key"}}
+        r.start_machine()
+        r.write_config()
+        r.state.mkdir(mode=0o700, exist_ok=True)
+        r.start_daemon()
+        assert asked.wait(20)
+        assert r.ask("admin", "POST", "/v1/admin/reload").status == 200
+        go_on.set()
+        rig.wait_until("it is too late", lambda: "grant.expired" in r.daemon.output)
+        rig.wait_until("it is open by the new one", lambda: r.source("main")["open"])
+
+
 def test_reload_revokes():
     """a new configuration drops the login: what comes after it comes by another"""
     with made() as r:
@@ -253,7 +365,9 @@ def test_transport_is_not_end_to_end():
 def main():
     return vault_rig.run([test_key_value, test_transit, test_namespace_and_mounts, test_status_and_metrics,
                           test_token_is_renewed_and_revoked, test_most_life_of_a_token, test_revoked_behind_our_back,
-                          test_token_of_few_uses, test_lease, test_reload_revokes, test_token_of_a_key_broker,
+                          test_token_of_few_uses, test_lease, test_fields_of_one_lease, test_denied_path,
+                          test_denied_path_without_another_login, test_broken_path,
+                          test_leases_of_a_token_of_few_uses, test_remote_slot_of_an_earlier_policy, test_reload_revokes, test_token_of_a_key_broker,
                           test_no_copy_in_memory, test_transport_is_not_end_to_end])
 
 

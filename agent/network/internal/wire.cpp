@@ -91,6 +91,7 @@ tl::unexpected<Error> failed_exchange(Error error, const FetchRequest& request) 
             return fail(Errc::fetch_denied,
                         fmt::format("fetch: {}: {}", printable(request.url), error.detail));
         case Errc::memory_locked:
+        case Errc::stopping:
             return tl::make_unexpected(std::move(error));
         default:
             return fail(Errc::fetch_process,

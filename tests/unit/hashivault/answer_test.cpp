@@ -72,6 +72,21 @@ TEST_CASE("Vault's errors: its own words are told, escaped and cut", "[hashivaul
     CHECK(error_of(403, secret(much), Step::read).detail.size() < 300);
 }
 
+TEST_CASE("Vault's errors: a refusal is read without a copy, and a long one is not read",
+          "[hashivault]") {
+    const Secret most = secret(R"({"errors":[")" + std::string(60000, 'a') + "\"]}");
+    const Secret over = secret(R"({"errors":[")" + std::string(65536, 'a') + "\"]}");
+    std::vector<Secret> others;  // until no room for a copy is left
+    for (std::size_t len = std::size_t{4} << 20; len > 4096;) {
+        if (auto one = Secret::zeroed(len))
+            others.push_back(*std::move(one));
+        else
+            len /= 2;
+    }
+    CHECK(error_of(403, most, Step::read).code == Errc::vault_denied);
+    CHECK(error_of(403, over, Step::read).code == Errc::vault_protocol);
+}
+
 TEST_CASE("Vault's successes: 200 and JSON alone", "[hashivault]") {
     REQUIRE_OK(check_answer(answer(200, "application/json", "{}"), Step::read));
     REQUIRE_OK(check_answer(answer(200, "application/json; charset=utf-8", "{}"), Step::read));

@@ -73,11 +73,12 @@ class ScriptedVault final : public Fetcher {
             out.status = 204;
             return out;
         }
+        if (path == "auth/token/lookup-self") return json("{}");
         if (path == "sys/leases/renew")
             return json(R"({"lease_id":"L1","renewable":true,"lease_duration":60})");
         if (path.starts_with("database/"))
             return json(R"({"lease_id":"L1","renewable":true,"lease_duration":60,"data":{"p":")" +
-                        value + "\"}}");
+                        value + "\",\"u\":\"user\",\"n\":7}}");
         if (path.starts_with("transit/")) return json(R"({"data":{"plaintext":"YWJj"}})");
         return json(R"({"data":{"data":{"p":")" + value + R"("},"metadata":{"version":4}}})");
     }

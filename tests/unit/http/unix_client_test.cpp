@@ -2,6 +2,7 @@
 #include "agent/http/unix_client.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <fstream>
 
@@ -172,6 +173,37 @@ TEST_CASE("client: a large body arrives whole in memory for secrets", "[http]") 
     CHECK(text_of(got->body) == body);
 }
 
+TEST_CASE("client: what a service announces is not reserved before it comes", "[http]") {
+    constexpr std::size_t kMebibyte = 1 << 20;
+    StopSignal stop;
+    std::atomic<int> num_waiting = 0;
+    const auto stalling = [&num_waiting](Peer& peer) {
+        peer.read_request();
+        peer.send("HTTP/1.1 200 OK\r\nContent-Length: 2097152\r\n\r\nabc");
+        ++num_waiting;
+        peer.wait_for_close();
+    };
+    const ScriptedServer first(stalling), second(stalling), third(stalling);
+    std::vector<std::thread> clients;
+    for (const ScriptedServer* const server : {&first, &second, &third}) {
+        clients.emplace_back([path = server->path(), &stop] {
+            UnixRequest request;
+            request.stop = &stop;
+            static_cast<void>(UnixClient(path).exchange_secret(request, in(30s)));
+        });
+    }
+    while (num_waiting < 3) std::this_thread::sleep_for(1ms);
+    const ScriptedServer good = answering(answer("200 OK", std::string(kMebibyte, 'x')));
+    const auto got = UnixClient(good.path()).exchange_secret({}, in(30s));
+    stop.raise();
+    for (std::thread& client : clients) client.join();
+    REQUIRE_OK(got);
+    CHECK(got->body.size() == kMebibyte);
+    CHECK(got->body.expose([](ByteView body) {
+        return std::all_of(body.begin(), body.end(), [](auto c) { return c == 'x'; });
+    }));
+}
+
 TEST_CASE("client: what is not one complete answer is refused with its own code", "[http]") {
     struct Row {
         const char* name;
@@ -257,6 +289,49 @@ TEST_CASE("client: a slow, silent or endless service ends at the deadline", "[ht
     CHECK(took < 3s);
 }
 
+TEST_CASE("client: a stop ends the wait for a service, and lets no new one begin", "[http]") {
+    struct Row {
+        const char* name;
+        std::function<void(Peer&)> script;
+        std::size_t body_len;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"silent", [](Peer& peer) { peer.wait_for_close(); }, 0},
+        {"stops in the body",
+         [](Peer& peer) {
+             peer.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+             peer.wait_for_close();
+         },
+         0},
+        {"drips",
+         [](Peer& peer) {
+             if (!peer.send("HTTP/1.1 200 OK\r\nContent-Length: 900000\r\n\r\n")) return;
+             while (peer.send("x")) std::this_thread::sleep_for(1ms);
+         },
+         0},
+        {"does not read", [](Peer&) { std::this_thread::sleep_for(600ms); }, 8 << 20},
+    }));
+    INFO(row.name);
+    const ScriptedServer server(row.script);
+    StopSignal stop;
+    const Bytes body(row.body_len, 'x');
+    UnixRequest request;
+    request.method = "PUT";
+    request.body = body;
+    request.stop = &stop;
+    std::thread stopping([&stop] {
+        std::this_thread::sleep_for(100ms);
+        stop.raise();
+    });
+    const auto start = std::chrono::steady_clock::now();
+    const UnixClient client(server.path());
+    const auto stopped = client.exchange(request, in(30s));
+    stopping.join();
+    REQUIRE_ERRC(Errc::stopping, stopped);
+    CHECK(std::chrono::steady_clock::now() - start < 10s);
+    REQUIRE_ERRC(Errc::stopping, client.exchange_secret(request, in(30s)));
+}
+
 TEST_CASE("client: an endless body ends at the limit, not at the deadline", "[http]") {
     const ScriptedServer server([](Peer& peer) {
         peer.send("HTTP/1.1 200 OK\r\n\r\n");
@@ -327,6 +402,18 @@ TEST_CASE("client: a full backlog ends at the deadline", "[http]") {
     REQUIRE(::connect(first.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) ==
             0);
     REQUIRE_ERRC(Errc::timed_out, UnixClient(path).exchange({}, in(200ms)));
+    SECTION("or at a stop") {
+        StopSignal stop;
+        UnixRequest request;
+        request.stop = &stop;
+        std::thread stopping([&stop] {
+            std::this_thread::sleep_for(100ms);
+            stop.raise();
+        });
+        const auto stopped = UnixClient(path).exchange(request, in(30s));
+        stopping.join();
+        REQUIRE_ERRC(Errc::stopping, stopped);
+    }
 }
 
 TEST_CASE("client: a request that could become two is refused as bad_value", "[http]") {

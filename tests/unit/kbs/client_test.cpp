@@ -476,6 +476,25 @@ TEST_CASE("key broker client: a token that ends before long is not given away", 
     CHECK_FALSE(next->text == first->text);
 }
 
+TEST_CASE("key broker client: a session stays until there is a fresh one", "[kbs]") {
+    const Setting setting;
+    KbsClient client = setting.client();
+    REQUIRE(is_value(client.read(kPath), "secret"));
+    const auto expires = client.expires();
+    setting.broker->next = {ScriptedBroker::error(503, named("Busy", "later"))};
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    REQUIRE_ERRC(Errc::kbs_failed, client.token(TokenAge::fresh, deadline));
+    setting.broker->calls.clear();
+    REQUIRE_ERRC(Errc::kbs_failed, client.token(TokenAge::fresh, deadline));
+    CHECK(setting.broker->calls.empty());
+    CHECK(client.expires() == expires);
+    CHECK_FALSE(client.next_try().has_value());
+    REQUIRE_OK(client.token(TokenAge::any, deadline));
+    REQUIRE(is_value(client.read(kPath), "secret"));
+    setting.pass_time(std::chrono::seconds(2));
+    REQUIRE_OK(client.token(TokenAge::fresh, deadline));
+}
+
 TEST_CASE("key broker client: who gets no token leaves the broker alone for a while", "[kbs]") {
     const Setting setting;
     KbsClient client = setting.client();

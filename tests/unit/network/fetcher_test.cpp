@@ -247,6 +247,20 @@ TEST_CASE("fetcher: a silent or dripping process ends at the deadline", "[networ
     CHECK(std::chrono::steady_clock::now() - start < 3s);
 }
 
+TEST_CASE("fetcher: a stop ends what is not part of it", "[network]") {
+    const ScriptedServer server = answering(answer("204 No Content", ""));
+    StopSignal stop;
+    SocketFetcher fetcher(server.path(), kSmall, stop);
+    REQUIRE_OK(fetcher.fetch(get(), in(5s)));
+    stop.raise();
+    REQUIRE_ERRC(Errc::stopping, fetcher.fetch(get(), in(5s)));
+    REQUIRE_ERRC(Errc::stopping, fetcher.fetch_secret(get(), in(5s)));
+    FetchRequest last = get();
+    last.at_stop = AtStop::go_on;
+    REQUIRE_OK(fetcher.fetch(last, in(5s)));
+    REQUIRE_OK(fetcher.fetch_secret(last, in(5s)));
+}
+
 TEST_CASE("fetcher: a deadline that has passed is fetch_timed_out without a request", "[network]") {
     REQUIRE_ERRC(Errc::fetch_timed_out, SocketFetcher("/nowhere").fetch(get(), in(-1ms)));
 }

@@ -60,11 +60,54 @@ TEST_CASE("system credentials: a mount of the unit's own hides them", "[sources]
         system.dir().write("proc/cmdline", std::string_view(test::kClosedLine));
         REQUIRE_OK(check_not_injected(system, "db"));
     }
-    SECTION("unless they can be seen") {
+    SECTION("unless it is seen that there are none") {
         system.dir().write("proc/self/mountinfo", std::string_view(test::kPlainMounts));
+        std::filesystem::create_directories(system.dir() / "run/credentials/@system");
         CHECK_FALSE(look_for_system_credentials(system).are_hidden);
         REQUIRE_OK(check_not_injected(system, "db"));
     }
+}
+
+TEST_CASE("system credentials: that no folder for them is there says nothing", "[sources]") {
+    const std::string root = "22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n";
+    const std::string run = root + "31 22 0:26 / /run rw,nosuid - tmpfs tmpfs rw\n";
+    struct Row {
+        const char* name;
+        std::string mounts;
+    };
+    const auto row = GENERATE_COPY(values<Row>({
+        {"the host's own view", test::kPlainMounts},
+        {"another /run, into which the unit's credentials are bound",
+         run + "90 31 0:60 / /run/credentials/attestd.service ro,nosuid - ramfs ramfs rw\n"},
+        {"another /run", run},
+        {"another root", root},
+    }));
+    CAPTURE(row.name);
+    RootedSystem system;
+    system.dir().write("proc/cmdline", std::string_view(test::kOpenLine));
+    system.dir().write("proc/self/mountinfo", std::string_view(row.mounts));
+    system.dir().write("run/credentials/attestd.service/db", std::string_view("x"));
+    const auto refused = check_not_injected(system, "db");
+    REQUIRE_ERRC(Errc::credential_injected, refused);
+    CHECK(refused.error().detail.find("cannot be seen from here") != std::string::npos);
+    system.dir().write("proc/cmdline", std::string_view(test::kClosedLine));
+    REQUIRE_OK(check_not_injected(system, "db"));
+}
+
+TEST_CASE("system credentials: one of any name can write what another is loaded from",
+          "[sources]") {
+    const std::string folder = GENERATE("run/credentials/@system", "run/credentials/@encrypted");
+    RootedSystem system;
+    system.dir().write("proc/cmdline", std::string_view(test::kOpenLine));
+    system.dir().write("proc/self/mountinfo", std::string_view(test::kPlainMounts));
+    std::filesystem::create_directories(system.dir() / "run/credentials/@system");
+    REQUIRE_OK(check_not_injected(system, "db"));
+    system.dir().write(folder + "/tmpfiles.extra", std::string_view("f /run/credstore/db"));
+    const auto refused = check_not_injected(system, "db");
+    REQUIRE_ERRC(Errc::credential_injected, refused);
+    CHECK(refused.error().detail.find("/" + folder + " is not empty") == 0);
+    system.dir().write("proc/cmdline", std::string_view(test::kClosedLine));
+    REQUIRE_OK(check_not_injected(system, "db"));
 }
 
 TEST_CASE("system credentials: one of the same name is refused, wherever it lies", "[sources]") {
@@ -79,7 +122,7 @@ TEST_CASE("system credentials: one of the same name is refused, wherever it lies
     CHECK(refused.error().detail.find("/" + folder + "/db is there") == 0);
     CHECK(refused.error().detail.find(kNoImport) != std::string::npos);
     CHECK(look_for_system_credentials(system).folders == std::vector<std::string>{"/" + folder});
-    REQUIRE_OK(check_not_injected(system, "other"));
+    if (line == test::kClosedLine) REQUIRE_OK(check_not_injected(system, "other"));
     SECTION("a link is one too") {
         std::filesystem::create_symlink("/nowhere", system.dir() / (folder + "/link"));
         REQUIRE_ERRC(Errc::credential_injected, check_not_injected(system, "link"));
