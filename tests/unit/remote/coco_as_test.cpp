@@ -3,6 +3,7 @@
 
 #include "quote/base/digest.h"
 #include "tests/support/forge/quote_forge.h"
+#include "tests/unit/remote/azure_sample.h"
 #include "tests/unit/remote/remote_samples.h"
 
 namespace attestd::remote::coco_as_test {
@@ -88,6 +89,39 @@ TEST_CASE(
     CHECK(request["runtime_data"]["structured"].dump() == runtime_text());
     CHECK(request["runtime_data_hash_algorithm"] == "sha384");
     CHECK(request["init_data"]["init_data_toml"] == "version = \"0.1.0\"");
+}
+
+TEST_CASE("attestation service: below a paravisor the vTPM's quote carries the digest, unpadded",
+          "[remote]") {
+    Setting s;
+    const auto report_data = s.kind->begin(kNonce);
+    REQUIRE_OK(report_data);
+    const AzureSnpMachine machine(*report_data);
+    json said{{"runtime_data_claims", {{"nonce", to_hex(kNonce)}}},
+              {"az-snp-vtpm", {{"measurement", to_hex(machine.fields.measurement)}}}};
+    const auto judge = [&] {
+        const json cpu{{"ear.status", "affirming"},
+                       {"ear.appraisal-policy-id", "default"},
+                       {"ear.veraison.annotated-evidence", said}};
+        const json claims{{"eat_profile", "tag:github.com,2024:confidential-containers/Trustee"},
+                          {"iat", kSeconds},
+                          {"exp", kSeconds + 300},
+                          {"submods", {{"cpu0", cpu}}}};
+        s.network->answers.insert_or_assign("/jwks.json", answered(200, key_set({s.signer.jwk()})));
+        s.network->answers.insert_or_assign("/attestation",
+                                            answered(200, s.signer.sign("ES256", claims.dump())));
+        REQUIRE_OK(s.kind->begin(kNonce));
+        const Expectations asked{*report_data};
+        const auto result = s.kind->appraise(machine.evidence(), asked, kNow);
+        REQUIRE_OK(result);
+        return result->verdict();
+    };
+    CHECK(judge() == Verdict::accepted);
+    CHECK(s.kind->take_token() != nullptr);
+    const json body = json::parse(as_text(s.network->asked[0].body));
+    CHECK(body["verification_requests"].at(0)["tee"] == "az-snp-vtpm");
+    said["az-snp-vtpm"]["measurement"] = std::string(96, '0');
+    CHECK(judge() == Verdict::refused);
 }
 
 TEST_CASE("attestation service: an answer that is no token as text is an outage", "[remote]") {

@@ -1,11 +1,9 @@
 // Azure Attestation asked about a machine below a paravisor: its JSON is the runtime data.
 #include "agent/remote/maa.h"
 
-#include "quote/azure/azure_evidence.h"
 #include "quote/base/digest.h"
 #include "quote/x509/pem.h"
-#include "tests/support/forge/azure_forge.h"
-#include "tests/support/forge/report_forge.h"
+#include "tests/unit/remote/azure_sample.h"
 #include "tests/unit/remote/remote_samples.h"
 
 namespace attestd::remote::maa_test {
@@ -16,47 +14,21 @@ using nlohmann::json;
 
 const Bytes kNonce(32, 0x5a);
 
-// Evidence of an Azure SNP machine that was asked for `report_data`.
-struct Machine {
-    explicit Machine(const ReportData& report_data) {
-        forge::RuntimeSpec spec;
-        spec.user_data = to_hex(report_data);
-        runtime = forge::runtime_json(spec);
-        fields.report_data = forge::bound_report_data(runtime);
-        forge::HclSpec blob;
-        blob.runtime = runtime;
-        blob.hardware_report = forge::report_bytes(fields);
-        azure.hcl_blob = forge::hcl_blob(blob);
-        forge::VtpmQuoteSpec quote;
-        quote.nonce = vtpm_nonce(report_data);
-        azure.vtpm_quote.emplace();
-        azure.vtpm_quote->message = forge::attest_bytes(quote);
-        azure.vtpm_quote->signature = forge::shared_vtpm_key().sign(azure.vtpm_quote->message);
-        azure.vtpm_quote->pcrs = quote.pcrs;
-        azure.vcek = Bytes{0x30, 0x00};
-        azure.user_data = UserDataRule::nonce;
-    }
-    [[nodiscard]] Evidence evidence() const {
-        return {Tee::snp, to_bytes(as_bytes(write_azure_evidence(azure))), {}, {}, "azure_vtpm"};
-    }
-    [[nodiscard]] json claims() const {
-        return {{"iss", "https://m.attest.example"},
-                {"iat", kSeconds},
-                {"exp", kSeconds + 28800},
-                {"x-ms-attestation-type", "sevsnpvm"},
-                {"x-ms-compliance-status", "azure-compliant-cvm"},
-                {"x-ms-sevsnpvm-is-debuggable", false},
-                {"x-ms-sevsnpvm-reportdata", to_hex(fields.report_data)},
-                {"x-ms-sevsnpvm-launchmeasurement", to_hex(fields.measurement)},
-                {"x-ms-sevsnpvm-hostdata", to_hex(fields.host_data)},
-                {"x-ms-sevsnpvm-reportid", to_hex(fields.report_id)},
-                {"x-ms-runtime", json::parse(runtime)}};
-    }
+using Machine = AzureSnpMachine;
 
-    std::string runtime;
-    forge::SnpFields fields;
-    AzureEvidence azure;
-};
+json claims_of(const Machine& m) {
+    return {{"iss", "https://m.attest.example"},
+            {"iat", kSeconds},
+            {"exp", kSeconds + 28800},
+            {"x-ms-attestation-type", "sevsnpvm"},
+            {"x-ms-compliance-status", "azure-compliant-cvm"},
+            {"x-ms-sevsnpvm-is-debuggable", false},
+            {"x-ms-sevsnpvm-reportdata", to_hex(m.fields.report_data)},
+            {"x-ms-sevsnpvm-launchmeasurement", to_hex(m.fields.measurement)},
+            {"x-ms-sevsnpvm-hostdata", to_hex(m.fields.host_data)},
+            {"x-ms-sevsnpvm-reportid", to_hex(m.fields.report_id)},
+            {"x-ms-runtime", json::parse(m.runtime)}};
+}
 
 struct Setting {
     test::JwsForge key{"RSA"};
@@ -96,7 +68,7 @@ TEST_CASE("Azure Attestation: below a paravisor its JSON is sent, and must hold 
     CHECK(
         std::all_of(report_data->begin() + 32, report_data->end(), [](auto b) { return b == 0; }));
     const Machine machine(*report_data);
-    const auto good = s.judge(machine, machine.claims(), *report_data);
+    const auto good = s.judge(machine, claims_of(machine), *report_data);
     INFO((good.findings().empty() ? std::string()
                                   : good.findings()[0].id + good.findings()[0].detail));
     CHECK(good.verdict() == Verdict::accepted);
@@ -127,14 +99,14 @@ TEST_CASE("Azure Attestation: another attempt's runtime data, or another report'
     };
     const ReportData report_data = begin();
     const Machine machine(report_data);
-    json claims = machine.claims();
+    json claims = claims_of(machine);
     claims["x-ms-runtime"]["user-data"] = std::string(128, '0');
     const auto other = s.judge(machine, claims, report_data);
     CHECK(other.verdict() == Verdict::refused);
     CHECK(other.findings().at(0).id == "snp.stated.token.nonce");
     CHECK(s.kind->take_token() == nullptr);
 
-    claims = machine.claims();
+    claims = claims_of(machine);
     claims["x-ms-sevsnpvm-reportid"] = std::string(64, '0');
     const auto foreign = s.judge(machine, claims, begin());
     CHECK(foreign.findings().at(0).id == "snp.stated.token.evidence");
@@ -146,7 +118,7 @@ TEST_CASE("Azure Attestation: another attempt's runtime data, or another report'
     blob.runtime = changed.runtime;
     blob.hardware_report = forge::report_bytes(changed.fields);
     changed.azure.hcl_blob = forge::hcl_blob(blob);
-    const auto unbound = s.judge(changed, changed.claims(), begin());
+    const auto unbound = s.judge(changed, claims_of(changed), begin());
     CHECK(unbound.verdict() == Verdict::refused);
     CHECK(unbound.findings().at(0).id == "snp.stated.hcl.binding");
 }
