@@ -118,7 +118,7 @@ def test_missing_and_insecure():
         path.symlink_to("/etc/hostname")
         r.refused("credential.insecure", "ELOOP")
         r.write(f"{FOLDER}/db+password", b"x" * ((1 << 20) + 1), 0o400)
-        r.refused("secret.too-large", "over 1 MiB", status=413)
+        r.refused("secret.too-large", "over 1048576 bytes", status=413)
         r.write(f"{FOLDER}/db+password", VALUE, 0o400)
         assert r.get("app", "db/password").body == VALUE
 
