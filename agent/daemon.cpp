@@ -17,6 +17,7 @@
 #include "agent/provisioning.h"
 #include "agent/service_manager.h"
 #include "agent/sources/remote_sources.h"
+#include "agent/startup_memory.h"
 #include "quote/base/encoding.h"
 #include "quote/platform/host.h"
 
@@ -64,6 +65,7 @@ class Daemon final {
         spawn(io_, keep_stores_open());
         agent_.vault.start_upkeep(io_);
         if (manager_.watchdog_interval()) spawn(io_, feed_watchdog());
+        release_startup_memory();
         manager_.notify_ready("listening");
         for (;;) {
             const auto [ec, number] = co_await signals_.async_wait(asio::as_tuple(use_task));
