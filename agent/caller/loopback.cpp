@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "quote/base/fd.h"
+
 namespace attestd {
 namespace {
 

@@ -10,14 +10,14 @@ namespace {
 using nlohmann::ordered_json;
 
 // One configuration's word on one caller.
-struct Standing {
+struct Outlook {
     std::vector<std::string> workloads;
     std::set<std::string> secrets;
 };
 
-Standing standing_of(const Config& policy, const Caller& caller,
-                     const std::optional<Affirmation>& session, BootTime at) {
-    Standing out;
+Outlook standing_of(const Config& policy, const Caller& caller,
+                    const std::optional<Affirmation>& session, BootTime at) {
+    Outlook out;
     const auto indices = match_workloads(policy, caller);
     for (const std::uint32_t index : indices) out.workloads.push_back(policy.workloads[index].id);
     for (const auto& [name, secret] : policy.secrets) {
@@ -80,8 +80,8 @@ ordered_json difference(const Config& now, const Config& candidate,
     out["secrets"] = secrets_difference(now, candidate);
     out["callers"] = ordered_json::array();
     for (const Caller* const caller : callers) {
-        const Standing before = standing_of(now, *caller, session, at);
-        const Standing after = standing_of(candidate, *caller, session, at);
+        const Outlook before = standing_of(now, *caller, session, at);
+        const Outlook after = standing_of(candidate, *caller, session, at);
         if (before.workloads == after.workloads && before.secrets == after.secrets) continue;
         ordered_json one;
         one["pid"] = caller->peer.pid;

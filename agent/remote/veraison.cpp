@@ -103,7 +103,8 @@ Result<void> check_eat_nonce(JsonObject& claims, const ReportData& expected) {
     return fail(Errc::token_nonce, "eat_nonce is another than this session's");
 }
 
-// "ear.raw-evidence", where it is there: what was judged, as it was sent or within another envelope.
+// "ear.raw-evidence", where it is there: what was judged, as it was sent or within another
+// envelope.
 Result<void> check_raw_evidence(JsonObject& claims, ByteView quote) {
     const auto value = claims.optional("ear.raw-evidence");
     if (!value) return {};

@@ -155,10 +155,10 @@ std::string_view type_name(const json& value) {
     return value.is_array() ? "an array" : "an object";
 }
 
-// Empties a tree from its leaves up, and overwrites its texts: some are bearers' tokens, and none is
-// so large that telling them apart were worth it. The library's own destructor allocates a stack for the
-// children of a value, and a destructor that finds no memory ends the process; one without children
-// it frees without. The depth is bounded by JsonLimits.
+// Empties a tree from its leaves up, and overwrites its texts: some are bearers' tokens, and none
+// is so large that telling them apart were worth it. The library's own destructor allocates a stack
+// for the children of a value, and a destructor that finds no memory ends the process; one without
+// children it frees without. The depth is bounded by JsonLimits.
 void dismantle(json& value) noexcept {
     if (auto* const members = value.get_ptr<json::object_t*>()) {
         for (auto& [key, member] : *members) dismantle(member);
