@@ -37,17 +37,15 @@ void check_bound_data(ResultBuilder& out, const AzureEvidence& azure, HclReportT
         out.add(found.error());
 }
 
-// Whoever judged it: of a machine that its host can read, nothing is accepted.
-void check_debug(ResultBuilder& out, bool is_debuggable) {
-    if (is_debuggable)
-        out.error("policy.debug", "the evidence is of a machine whose memory its host can read");
-}
-
-bool is_debuggable(const IntelQuote& quote) noexcept {
+// That its host can read its memory.
+bool is_debuggable(const Claims& claims) noexcept {
     constexpr std::uint8_t kTdDebug = 0x01;  // TDATTRIBUTES bit 0
-    if (const auto* td = std::get_if<TdReport>(&quote.body))
+    if (const auto* report = std::get_if<SnpReport>(&claims)) return report->policy.debug();
+    const auto* quote = std::get_if<IntelQuote>(&claims);
+    if (quote == nullptr) return false;
+    if (const auto* td = std::get_if<TdReport>(&quote->body))
         return (td->td_attributes[0] & kTdDebug) != 0;
-    return std::get<EnclaveReport>(quote.body).debug();
+    return std::get<EnclaveReport>(quote->body).debug();
 }
 
 // What the evidence says of itself, and that it was made for what was asked.
@@ -59,7 +57,6 @@ ResultBuilder begin_result(const Evidence& evidence, const Expectations& expecte
         if (!parsed) return unreadable(evidence, parsed.error(), now);
         ResultBuilder out(Tee::snp, parsed->report.format(), now, sha256(parsed->signed_part));
         out.claims(parsed->report);
-        check_debug(out, parsed->report.policy.debug());
         if (parts->azure)
             check_bound_data(out, *parts->azure, HclReportType::snp, expected);
         else
@@ -72,7 +69,6 @@ ResultBuilder begin_result(const Evidence& evidence, const Expectations& expecte
     if (parsed->quote.is_tdx() != (evidence.tee == Tee::tdx))
         out.error("stated.tee", "the evidence is not of the kind that it is called");
     out.claims(parsed->quote);
-    check_debug(out, is_debuggable(parsed->quote));
     if (parts->azure)
         check_bound_data(out, *parts->azure, HclReportType::tdx, expected);
     else
@@ -114,11 +110,15 @@ AttestationResult result_of_statement(const Evidence& evidence, const VerifierSt
         out.add({fmt::format("{}.stated.{}", tee_name(evidence.tee), finding.id), finding.severity,
                  finding.detail});
     }
+    // Whoever judged it. After the verifier's own words, which may say more.
+    const bool is_debugged = is_debuggable(out.claims());
+    if (is_debugged)
+        out.error("policy.debug", "the evidence is of a machine whose memory its host can read");
     switch (statement.verdict) {
         case Verdict::accepted:
             return std::move(out).finish_verified(statement.valid_until.value_or(now));
         case Verdict::undecided:
-            return std::move(out).finish_unverified(/*only_absences=*/is_sound);
+            return std::move(out).finish_unverified(/*only_absences=*/is_sound && !is_debugged);
         case Verdict::refused:
             break;
     }

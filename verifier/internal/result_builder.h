@@ -40,6 +40,7 @@ class ResultBuilder final {
     void format(std::string format) { result_.format_ = std::move(format); }
     void grade(Grade grade) { result_.grade_ = grade; }
 
+    [[nodiscard]] const Claims& claims() const noexcept { return result_.claims_; }
     [[nodiscard]] const AzureClaims* azure() const noexcept { return result_.azure_.get(); }
     [[nodiscard]] std::size_t num_errors() const noexcept {
         const auto& all = result_.findings_;
