@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "agent/clock.h"
 #include "agent/log.h"
 #include "agent/network/socket_fetcher.h"
 
@@ -23,6 +22,11 @@ ServiceAddresses addresses_of(const CollateralConfig& config) {
 
 }  // namespace
 
+struct CollateralRefresher::Batch {
+    std::vector<Obtained> obtained;
+    std::chrono::seconds left_alone_for;
+};
+
 // Lives on the strand; the loop only passes it there.
 struct CollateralRefresher::Work {
     CollateralConfig config;
@@ -31,7 +35,7 @@ struct CollateralRefresher::Work {
     bool is_test;
     std::optional<CollateralProvider> provider;
 
-    Result<std::vector<Obtained>> fetch(const std::vector<EndorsementId>& ids) {
+    Result<Batch> fetch(const std::vector<EndorsementId>& ids) {
         if (!provider) {
             const auto kind =
                 is_test ? CollateralCache::Kind::test : CollateralCache::Kind::production;
@@ -41,8 +45,10 @@ struct CollateralRefresher::Work {
                              addresses_of(config), anchors);
         }
         ATTESTD_CHECK(provider->cache().reread());
-        return provider->obtain(ids, roots, WhenToAsk::when_missing, wall_now(),
-                                std::chrono::steady_clock::now() + kBatchPatience);
+        auto obtained = provider->obtain(ids, roots, WhenToAsk::when_missing, wall_now(),
+                                         std::chrono::steady_clock::now() + kBatchPatience);
+        const auto wait = provider->left_alone_for(obtained);
+        return Batch{std::move(obtained), wait};
     }
 };
 
@@ -87,12 +93,13 @@ Task<void> CollateralRefresher::run() {
         std::sort(wanted_.begin(), wanted_.end(),
                   [](const auto& a, const auto& b) { return a.index() < b.index(); });
         auto job = [work = work_, ids = std::exchange(wanted_, {})] { return work->fetch(ids); };
-        const auto obtained = co_await run_blocking(strand_, std::move(job));
-        if (obtained) {
-            settle(*obtained);
+        const auto batch = co_await run_blocking(strand_, std::move(job));
+        if (batch) {
+            settle(*batch);
         } else {
             ++status_.num_failed;
-            status_.last_error = to_string(obtained.error());
+            status_.held_until = BootTime();
+            status_.last_error = to_string(batch.error());
             status_.last_failure = wall_now();
             log_event(LogLevel::warn, "collateral.failed", {{"why", status_.last_error}});
         }
@@ -102,10 +109,10 @@ Task<void> CollateralRefresher::run() {
     }
 }
 
-void CollateralRefresher::settle(const std::vector<Obtained>& obtained) {
+void CollateralRefresher::settle(const Batch& batch) {
     std::string error;
     bool fetched = false;
-    for (const Obtained& one : obtained) {
+    for (const Obtained& one : batch.obtained) {
         if (one.checked)
             status_.ends.insert_or_assign(endorsement_words(one.id), one.checked->validity.until);
         if (one.from == ObtainedFrom::service) {
@@ -123,6 +130,7 @@ void CollateralRefresher::settle(const std::vector<Obtained>& obtained) {
         log_event(LogLevel::warn, "collateral.failed", {{"why", error}});
     if (fetched) status_.last_success = wall_now();
     if (!error.empty()) status_.last_failure = wall_now();
+    status_.held_until = BootClock::now() + batch.left_alone_for;
     status_.last_error = std::move(error);
     if (fetched) on_fetched_();
 }

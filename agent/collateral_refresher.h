@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/clock.h"
 #include "agent/collateral/provider.h"
 #include "agent/task.h"
 #include "config/config.h"
@@ -22,6 +23,8 @@ class CollateralRefresher final {
         std::uint64_t num_fetched = 0, num_failed = 0;
         std::string last_error;  ///< of the last batch; empty when all of it came
         std::optional<Time> last_success, last_failure;  ///< of batches that asked a service
+        /// Before which what did not come is not asked for again; an appraisal that lacks it asks.
+        BootTime held_until{};
         /// When each endorsement ends that was obtained, as endorsement_words() calls it.
         std::map<std::string, Time> ends;
     };
@@ -44,7 +47,8 @@ class CollateralRefresher final {
 
  private:
     struct Work;
-    void settle(const std::vector<Obtained>& obtained);
+    struct Batch;
+    void settle(const Batch& batch);
 
     Strand strand_;
     std::shared_ptr<Work> work_;  // null when nothing is to be fetched

@@ -109,6 +109,19 @@ ordered_json warnings_json(const Agent& agent) {
     return out;
 }
 
+// What did not come is asked for again when an appraisal lacks it.
+ordered_json collateral_json(const Agent& agent) {
+    const CollateralRefresher::Status& state = agent.collateral.status();
+    ordered_json out{{"fetched", state.num_fetched}, {"failed", state.num_failed}};
+    if (state.last_success) out["last_success"] = to_rfc3339(*state.last_success);
+    if (state.last_failure) out["last_failure"] = to_rfc3339(*state.last_failure);
+    if (state.last_error.empty()) return out;
+    out["last_error"] = state.last_error;
+    out["next_try"] =
+        to_rfc3339(wall_time_of(std::max(agent.session.next_attempt(), state.held_until)));
+    return out;
+}
+
 }  // namespace
 
 std::string status_json(const Agent& agent, const Caller& caller) {
@@ -123,13 +136,7 @@ std::string status_json(const Agent& agent, const Caller& caller) {
                      {"binding", config_binding_name(agent.policy->config_binding)},
                      {"bound", agent.policy->config_binding != ConfigBinding::none &&
                                    agent.check_bound().has_value()}};
-    const CollateralRefresher::Status& collateral = agent.collateral.status();
-    out["collateral"] = {{"fetched", collateral.num_fetched}, {"failed", collateral.num_failed}};
-    if (collateral.last_success)
-        out["collateral"]["last_success"] = to_rfc3339(*collateral.last_success);
-    if (collateral.last_failure)
-        out["collateral"]["last_failure"] = to_rfc3339(*collateral.last_failure);
-    if (!collateral.last_error.empty()) out["collateral"]["last_error"] = collateral.last_error;
+    out["collateral"] = collateral_json(agent);
     const EventsStatus& events = agent.events.status();
     out["events"] = {{"state", events_state_name(events.state)}, {"count", events.num_events}};
     if (!events.detail.empty()) out["events"]["detail"] = events.detail;

@@ -179,8 +179,7 @@ tl::expected<CachedEndorsement, ServiceFailure> CollateralProvider::ask_patientl
 tl::expected<CachedEndorsement, ServiceFailure> CollateralProvider::ask(
     const EndorsementId& id, const Endorsements& context, Time now, Fetcher::Deadline deadline) {
     if (!sleep_) {
-        const auto until = std::max(patience_[endorsement_name(id)].not_before,
-                                    patience_[service_of(id)].not_before);
+        const auto until = not_before(id);
         if (Steady::now() < until) {
             const auto left = std::chrono::ceil<seconds>(until - Steady::now());
             return tl::make_unexpected(
@@ -209,6 +208,26 @@ tl::expected<CachedEndorsement, ServiceFailure> CollateralProvider::ask(
         bytes ? ServiceFailure{stored.error(), std::nullopt} : std::move(bytes).error();
     note_failure(id, failure);
     return tl::make_unexpected(std::move(failure));
+}
+
+CollateralProvider::Steady::time_point CollateralProvider::not_before(
+    const EndorsementId& id) const {
+    Steady::time_point out{};
+    for (const std::string& name : {endorsement_name(id), service_of(id)}) {
+        if (const auto found = patience_.find(name); found != patience_.end())
+            out = std::max(out, found->second.not_before);
+    }
+    return out;
+}
+
+seconds CollateralProvider::left_alone_for(const std::vector<Obtained>& obtained) const {
+    auto first = Steady::time_point::max();
+    for (const Obtained& one : obtained) {
+        if (one.problem) first = std::min(first, not_before(one.id));
+    }
+    const auto now = Steady::now();
+    if (first == Steady::time_point::max() || first <= now) return seconds::zero();
+    return std::chrono::ceil<seconds>(first - now);
 }
 
 bool CollateralProvider::is_newest(const std::string& name) const {

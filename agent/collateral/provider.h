@@ -62,6 +62,10 @@ class CollateralProvider final {
     /// When the first of `obtained` wants to be renewed; empty when none has an end in sight.
     [[nodiscard]] static std::optional<Time> next_refresh(const std::vector<Obtained>& obtained);
 
+    /// How long the services are left alone before the first of those that did not come is asked
+    /// for again; zero when nothing holds that back.
+    [[nodiscard]] std::chrono::seconds left_alone_for(const std::vector<Obtained>& obtained) const;
+
     /// What the cache holds of all that has newer versions or issuers, issuers first.
     [[nodiscard]] Result<std::vector<EndorsementId>> cached_ids() const;
 
@@ -97,6 +101,7 @@ class CollateralProvider final {
         const EndorsementId& id, const Endorsements& context, Time now, Fetcher::Deadline deadline);
     void note_failure(const EndorsementId& id, const ServiceFailure& failure);
     [[nodiscard]] bool is_newest(const std::string& name) const;
+    [[nodiscard]] Steady::time_point not_before(const EndorsementId& id) const;
 
     CollateralCache cache_;
     std::shared_ptr<Fetcher> fetcher_;

@@ -352,9 +352,14 @@ def test_daemon_fetches():
         rig.wait_until("the lack is told", lambda: "collateral.failed" in r.daemon.output)
         assert "fetch.process" in r.daemon.output, r.daemon.output  # nobody listens yet
         assert not r.healthy()
+        told = r.ask("app", "GET", "/v1/status").json
+        assert "fetch.process" in told["collateral"]["last_error"], told
+        # Nothing holds it back: it is asked for when an appraisal lacks it next, or is about to be.
+        assert told["collateral"]["next_try"] >= told["collateral"]["last_failure"], told
         r.start_fetcher()
         r.renew()
         rig.wait_until("attestd is healthy", r.healthy, seconds=30)
+        assert not r.ask("app", "GET", "/v1/status").json["collateral"].keys() & {"last_error", "next_try"}
         for target in INTEL:
             assert server.count(target) == 1, target
         r.daemon.stop()

@@ -282,8 +282,11 @@ TEST_CASE("provider: a service that asks to wait is left alone for that long, al
         REQUIRE(one.problem);
         CHECK(errc_name(one.problem->code) == errc_name(Errc::collateral_throttled));
     }
+    CHECK(from.left_alone_for(first) >= std::chrono::seconds(3595));
+    CHECK(from.left_alone_for(first) <= std::chrono::seconds(3601));
     rig.obtain(from, WhenToAsk::always, kNow);
     CHECK(rig.services->asked.size() == 1);
+    CHECK(from.left_alone_for({}) == std::chrono::seconds::zero());
 }
 
 TEST_CASE("provider: with patience it waits as asked, and then gets its answer", "[collateral]") {
