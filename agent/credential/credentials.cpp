@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <cerrno>
@@ -271,10 +272,14 @@ Task<void> Credentials::refuse(Request& request, Error error) {
                {"code", std::string(errc_name(error.code))},
                {"why", error.detail}});
     if (request.listener.on_refusal == OnRefusal::empty) co_return;
-    static const std::array<std::uint8_t, kTooLongForSystemd> kZeros{};
+    static constexpr std::array<std::uint8_t, std::size_t{1} << 16> kZeros{};
     request.limit_sending();
-    const ByteView zeros(kZeros);
-    static_cast<void>(co_await send_all(request.socket, zeros));
+    for (std::size_t sent = 0; sent < kTooLongForSystemd; sent += kZeros.size()) {
+        const ByteView zeros =
+            ByteView(kZeros).first(std::min(kZeros.size(), kTooLongForSystemd - sent));
+        const auto done = co_await send_all(request.socket, zeros);
+        if (!done) co_return;
+    }
 }
 
 Task<void> Credentials::stop() {
