@@ -232,7 +232,8 @@ def test_flood():
         assert part(during, 0.9) < 0.5, during
         records = [row for row in r.audit_records() if row.get("uid") == ATTACKER]
         assert records and len(records) < 10, len(records)
-        assert {row["reason"] for row in records} == {"request.too-busy"}, records
+        # One that was let in may have been ended with the flood before it was looked at.
+        assert {row["reason"] for row in records} - {"caller.exited"} == {"request.too-busy"}, records
         # Refused before anything about the process was looked at.
         assert not any("start_time" in row and row["start_time"] for row in records), records
 

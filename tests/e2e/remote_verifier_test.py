@@ -549,7 +549,8 @@ def test_key_sets():
     with made(ita, "tdx") as r:
         r.verifier = ita_verifier(r, token_signer=None)
         for what, session, (outcome, words) in fresh_daemons(r, verifier_server.KEY_SET_LIES):
-            assert session["last_attempt"] == outcome and words in session["last_error"], (what, session)
+            outcomes = (outcome,) if isinstance(outcome, str) else outcome
+            assert session["last_attempt"] in outcomes and words in session["last_error"], (what, session)
             r.refused()
 
 

@@ -366,7 +366,7 @@ def answer_lies(ask, attest):
 KEY_SET_LIES = {  # of those whose keys are fetched
     "certs-500": (says("certs", 500, b"oops"), ("unreachable", "remote-verifier.failed: ")),
     "certs-garbage": (says("certs", 200, b"keys"), ("unreachable", "remote-verifier.protocol: ")),
-    "certs-none": (says("certs", 200, b'{"keys":[]}'), ("refused", "stated.token.untrusted")),
+    "certs-none": (says("certs", 200, b'{"keys":[]}'), (("refused", "unreachable"), 'the key set has no key "key-1"')),
     "certs-redirected": (at("certs", "redirect", to="https://evil.example/certs"), ("unreachable", "fetch.redirected: ")),
-    "rotated-away": (rotated_away, ("refused", "stated.token.untrusted")),
+    "rotated-away": (rotated_away, (("refused", "unreachable"), 'the key set has no key "key-1"')),
 }

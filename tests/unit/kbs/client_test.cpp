@@ -189,12 +189,18 @@ TEST_CASE("key broker client: each handshake has a key of its own", "[kbs]") {
           Calls{"auth", "attest", "GET", "auth", "attest", "GET", "auth", "attest", "GET"});
 }
 
-TEST_CASE("key broker client: a token that claims to live for ever opens for a day", "[kbs]") {
+TEST_CASE("key broker client: a token that claims to live for more than a day is refused",
+          "[kbs]") {
     const Setting setting;
     KbsClient client = setting.client();
-    setting.broker->token_life = 253402300799 - kSeconds;  // the year 9999
+    setting.broker->token_life = 86400;
     REQUIRE(is_value(client.read(kPath), "secret"));
     CHECK(client.expires() == *setting.boot + std::chrono::hours(24));
+    const Setting other;
+    KbsClient refusing = other.client();
+    other.broker->token_life = GENERATE(86401, 253402300799 - kSeconds);  // or the year 9999
+    REQUIRE_ERRC(Errc::token_malformed, refusing.read(kPath));
+    CHECK_FALSE(refusing.expires().has_value());
 }
 
 TEST_CASE("key broker client: a lost session is renewed once, and then told", "[kbs]") {
