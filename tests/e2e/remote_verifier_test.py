@@ -554,6 +554,19 @@ def test_key_sets():
             r.refused()
 
 
+def test_certificates():
+    """a service whose own certificate is expired, another's or another host's is an outage by name, and hears nothing"""
+    for mode in ("expired", "wrong-ca", "wrong-host", "old", "plain"):
+        with made(ita, "tdx") as r:
+            r.verifier = ita_verifier(r)
+            r.server.tls(mode)
+            r.begin()
+            session = r.renewed()
+            assert session["last_attempt"] == "unreachable" and "fetch.tls: " in session["last_error"], (mode, session)
+            assert not r.service.calls, (mode, r.service.calls)
+            r.refused()
+
+
 def test_unknown_key():
     """a key set is not fetched again and again for a key that it does not have; until then that is an outage"""
     with made(ita, "tdx") as r:

@@ -359,6 +359,8 @@ def answer_lies(ask, attest):
         "attest-html": (says(attest, 200, b"<html>hello</html>"), ("unreachable", "remote-verifier.protocol: ")),
         "attest-redirected": (at(attest, "redirect", to="/elsewhere", status=307), ("unreachable", "fetch.redirected: ")),
         "attest-truncated": (at(attest, "truncated"), ("unreachable", "fetch.truncated: ")),
+        "attest-409": (says(attest, 409, b'{"error":"in the way"}'), ("unreachable", "remote-verifier.protocol: ")),
+        "attest-drip": (at(attest, "drip"), ("unreachable", "fetch.timed-out: ")),
         "attest-never": (at(attest, "never"), ("unreachable", "fetch.timed-out: ")),
     }}
 
