@@ -67,7 +67,7 @@ Errc code_of_status(unsigned status, Asked asked, std::string_view code) {
 
 std::string mending(Errc code) {
     if (code == Errc::remote_verifier_unauthorized)
-        return "; is the API key right, and may it be used for this?";
+        return "; if it wants an API key, is that right, and may it be used for this?";
     return {};
 }
 
