@@ -13,7 +13,8 @@ namespace attestd {
 namespace {
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-constexpr std::size_t kFirstBufferLen = 1024;  // of most requests; grows up to kMaxHeadLen
+constexpr std::size_t kFirstBufferLen = 1024;      // of most requests; grows up to kMaxHeadLen
+constexpr std::size_t kMaxReadyQuestionLen = 512;  // of a head that is known again by its bytes
 constexpr std::uint32_t kPeerGone = EPOLLHUP | EPOLLERR;
 
 // 204 and 304 have no body, and no length of one.
@@ -206,14 +207,34 @@ void Connection::process() {
     if (body_rest_.empty()) answer();
 }
 
+void Connection::set_ready(ReadyRelease ready) {
+    ready_ = std::make_unique<const ReadyRelease>(std::move(ready));
+    head_keeps_ = kHeadIsOther;
+    ready_question_.clear();
+    const std::size_t len = request_.head.head_len;
+    if (len > kMaxReadyQuestionLen || len > buffered_) return;
+    ready_question_ = as_text(ByteView(buffer_).first(len));
+    const auto head = parse_head(ready_question_);
+    if (head && *head)
+        ready_request_ = **head;
+    else
+        ready_question_.clear();
+}
+
 Result<bool> Connection::read_head() {
-    const auto head = parse_head(as_text(ByteView(buffer_).first(buffered_)));
-    if (!head) return tl::make_unexpected(head.error());
-    if (!*head) {
-        if (buffered_ < kMaxHeadLen) return false;
-        return fail(Errc::too_large, "the head of the request is too long");
+    const std::string_view received = as_text(ByteView(buffer_).first(buffered_));
+    // The same bytes up to the empty line are the same head.
+    if (!ready_question_.empty() && received.starts_with(ready_question_)) {
+        request_.head = ready_request_;
+    } else {
+        const auto head = parse_head(received);
+        if (!head) return tl::make_unexpected(head.error());
+        if (!*head) {
+            if (buffered_ < kMaxHeadLen) return false;
+            return fail(Errc::too_large, "the head of the request is too long");
+        }
+        request_.head = **head;
     }
-    request_.head = **head;
     const std::string_view target = request_.head.target;
     const auto mark = target.find('?');
     request_.path = target.substr(0, mark);
@@ -330,6 +351,7 @@ void Connection::respond(Response response) {
     }
     const std::size_t len = response_.secret ? response_.secret->size() : response_.body.size();
     head_ = format_head(response_, len, keep_alive_);
+    head_keeps_ = kHeadIsOther;
     sent_ = 0;
     state_ = State::writing;
     deadline_ = Clock::now() + agent_.policy->limits.idle_timeout;
@@ -371,9 +393,12 @@ void Connection::send_release(const Result<void>& recorded) {
     ++agent_.metrics.releases;
     state_ = State::writing;
     deadline_ = Clock::now() + agent_.policy->limits.idle_timeout;
-    head_ = ready_->head;
-    fmt::format_to(std::back_inserter(head_), "Attestd-Keep-For: {}\r\n\r\n",
-                   keep_for(ready_->grant, value_ends_, BootClock::now()).count());
+    const std::int64_t keeps = keep_for(ready_->grant, value_ends_, BootClock::now()).count();
+    if (keeps != head_keeps_) {
+        head_ = ready_->head;
+        fmt::format_to(std::back_inserter(head_), "Attestd-Keep-For: {}\r\n\r\n", keeps);
+        head_keeps_ = keeps;
+    }
     const auto sent = wire_.send(as_bytes(head_), *value, 0);
     if (!sent) return close();
     if (*sent == head_.size() + value->size()) return after_answer();

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <limits>
 #include <memory>
 
 #include "agent/agent.h"
@@ -97,9 +98,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     [[nodiscard]] Result<void> recheck_facts() const;
     /// The last release on this connection; none before the first.
     [[nodiscard]] const ReadyRelease* ready() const noexcept { return ready_.get(); }
-    void set_ready(ReadyRelease ready) {
-        ready_ = std::make_unique<const ReadyRelease>(std::move(ready));
-    }
+    /// Of the request in hand.
+    void set_ready(ReadyRelease ready);
     /// For a release in hand: the value that goes out, and when its source's word for it ends.
     void set_value(std::shared_ptr<const Secret> value, std::optional<BootTime> ends) noexcept {
         value_ = std::move(value);
@@ -111,6 +111,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
 
  private:
     enum class State : std::uint8_t { reading, busy, writing, closed };
+    static constexpr auto kHeadIsOther = std::numeric_limits<std::int64_t>::min();
     struct ExitWatcher final : Watcher {
         explicit ExitWatcher(Connection& watched) noexcept : connection(watched) {}
         void on_ready(std::uint32_t) override { connection.close(); }
@@ -176,6 +177,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     PolicyPtr workloads_of_;   // the policy under which workloads_ was found
     std::vector<std::string_view> workloads_;
     std::unique_ptr<const ReadyRelease> ready_;
+    std::string ready_question_;  // the head of the request that ready_ answers, as it came
+    RequestHead ready_request_;   // the same, parsed: its views point into the former
+    std::int64_t head_keeps_ = kHeadIsOther;  // how long head_ says, while it is ready_'s
     std::shared_ptr<const Secret> value_;
     std::optional<BootTime> value_ends_;
 };

@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -47,6 +48,71 @@ def test_release():
         assert "no-store" in answer.headers.get("cache-control", ""), answer.headers
         known = r.ask("app", "GET", "/v1/secrets/db/password", headers={"If-None-Match": '"1"'})
         assert (known.status, known.body) == (304, b""), (known.status, known.body)
+
+
+class Raw:
+    """one connection, and what goes over it to the byte"""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(str(path))
+        self.rest = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.socket.close()
+
+    def more(self):
+        received = self.socket.recv(65536)
+        self.rest += received
+        return received
+
+    def answer(self):
+        while b"\r\n\r\n" not in self.rest:
+            assert self.more(), self.rest
+        head, self.rest = self.rest.split(b"\r\n\r\n", 1)
+        status, *lines = head.decode().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        length = int(headers.get("content-length", 0))
+        while len(self.rest) < length:
+            assert self.more(), self.rest
+        body, self.rest = self.rest[:length], self.rest[length:]
+        return int(status.split()[1]), body, headers
+
+    def ask(self, *pieces):
+        for piece in pieces:
+            self.socket.sendall(piece)
+        return self.answer()
+
+
+def test_same_question():
+    """the same question on one connection has the same answer, however it comes, and one that is like it has its own"""
+    question = b"GET /v1/secrets/db/password HTTP/1.1\r\nHost: attestd\r\n\r\n"
+    with started() as r, Raw(r.socket("app")) as c:
+        def is_given(answer, value=VALUE, version='"1"'):
+            assert answer[:2] == (200, value) and answer[2]["etag"] == version, answer
+        for _ in range(3):
+            is_given(c.ask(question))
+        for at in (1, 20, len(question) - 2, len(question) - 1):
+            is_given(c.ask(question[:at], question[at:]))
+        c.socket.sendall(question * 3 + question[:10])
+        for _ in range(3):
+            is_given(c.answer())
+        is_given(c.ask(question[10:]))
+        known = c.ask(question[:-2] + b'If-None-Match: "1"\r\n\r\n')
+        assert known[:2] == (304, b""), known
+        is_given(c.ask(question))
+        assert c.ask(question.replace(b"password", b"passwor"))[0] == 404
+        assert c.ask(question.replace(b"GET", b"PUT"))[0] == 405
+        is_given(c.ask(question))
+        r.put("db/password", b"another")
+        is_given(c.ask(question), b"another", '"2"')
+        is_given(c.ask(question), b"another", '"2"')
+        is_given(c.ask(question[:-2] + b"Connection: close\r\n\r\n"), b"another", '"2"')
+        assert c.more() == b"", c.rest
 
 
 def test_curl():
